@@ -1,0 +1,306 @@
+//! The floor: a bare epoll loop that looks for the blank line and writes a canned answer.
+//!
+//! It does the least that a server on epoll can do per request, and nothing that a real one could not: one `recv`, one
+//! `send`, its share of one `epoll_wait`, and no allocation. It is no HTTP server: it reads no header but the
+//! content-length of a POST, has no limits and no deadlines.
+//!
+//! Edge-triggered, because that is the cheaper mode: the kernel does not look at the connection a second time. One
+//! `recv` a turn suffices all the same: one that did not fill the buffer has emptied the socket.
+
+use std::io::{IoSlice, Write};
+use std::net::TcpListener;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use compare::{BINARY, HELLO, TEXT};
+use memchr::memmem::Finder;
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
+
+/// A fixed date: as long as the one that the others keep up to date.
+const DATE: &str = "date: Thu, 01 Jan 2026 00:00:00 GMT";
+
+const INPUT_SIZE: usize = 256 * 1024;
+const LISTENER: u64 = u64::MAX;
+
+fn main() -> std::io::Result<()> {
+    let listener = compare::listen();
+    compare::announce(listener.local_addr()?, "bare");
+    Server::new(listener)?.run()
+}
+
+struct Server {
+    epoll: OwnedFd,
+    listener: TcpListener,
+    /// By descriptor number.
+    connections: Vec<Option<Connection>>,
+    /// Every `recv` goes here; what a connection cannot use yet is kept in its own `held`.
+    input: Box<[u8]>,
+    /// The answers to the batch at hand.
+    output: Vec<u8>,
+    answers: Answers,
+}
+
+struct Connection {
+    socket: OwnedFd,
+    /// Input of an incomplete request, or of requests behind an answer that is not yet sent.
+    held: Vec<u8>,
+    unsent: Unsent,
+}
+
+/// What the socket had no room for: `small`, then what is left of the mebibyte.
+#[derive(Default)]
+struct Unsent {
+    small: Vec<u8>,
+    large: &'static [u8],
+}
+
+impl Unsent {
+    fn is_empty(&self) -> bool {
+        self.small.is_empty() && self.large.is_empty()
+    }
+}
+
+/// The canned answers, and the finders of what a request is told by.
+struct Answers {
+    hello: Vec<u8>,
+    mebibyte_head: Vec<u8>,
+    mebibyte: &'static [u8],
+    not_found: Vec<u8>,
+    blank_line: Finder<'static>,
+    content_length: Finder<'static>,
+}
+
+enum Closed {
+    Yes,
+    No,
+}
+
+impl Server {
+    fn new(listener: TcpListener) -> std::io::Result<Self> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+        let connections = Vec::new();
+        let input = vec![0; INPUT_SIZE].into_boxed_slice();
+        let output = Vec::with_capacity(INPUT_SIZE);
+        Ok(Self { epoll, listener, connections, input, output, answers: Answers::new() })
+    }
+
+    fn run(mut self) -> std::io::Result<()> {
+        let mut events: Vec<Event> = Vec::with_capacity(1024);
+        loop {
+            events.clear();
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), None) {
+                Ok(_) => {}
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            for &event in &events {
+                match event.data.u64() {
+                    LISTENER => self.accept()?,
+                    descriptor => self.turn(descriptor as usize, event.flags),
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self) -> std::io::Result<()> {
+        loop {
+            let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+            let socket = match accept_with(&self.listener, flags) {
+                Ok(socket) => socket,
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::INTR | Errno::CONNABORTED) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let descriptor = socket.as_raw_fd() as usize;
+            let interest = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+            epoll::add(&self.epoll, &socket, EventData::new_u64(descriptor as u64), interest)?;
+            if self.connections.len() <= descriptor {
+                self.connections.resize_with(descriptor + 1, || None);
+            }
+            let connection = Connection { socket, held: Vec::new(), unsent: Unsent::default() };
+            self.connections[descriptor] = Some(connection);
+        }
+    }
+
+    /// Handles one event of one connection.
+    fn turn(&mut self, descriptor: usize, flags: EventFlags) {
+        let Some(connection) = &mut self.connections[descriptor] else { return };
+        let (input, output) = (&mut self.input[..], &mut self.output);
+        if let Closed::Yes = connection.turn(flags, input, output, &self.answers) {
+            self.connections[descriptor] = None;
+        }
+    }
+}
+
+impl Connection {
+    fn turn(
+        &mut self,
+        flags: EventFlags,
+        input: &mut [u8],
+        output: &mut Vec<u8>,
+        answers: &Answers,
+    ) -> Closed {
+        if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
+            return Closed::Yes;
+        }
+        if !self.unsent.is_empty() {
+            match self.send_the_rest(output, answers) {
+                Ok(()) if self.unsent.is_empty() => {}
+                Ok(()) => return Closed::No,
+                Err(_) => return Closed::Yes,
+            }
+        } else if !flags.intersects(EventFlags::IN | EventFlags::RDHUP) {
+            return Closed::No;
+        }
+        loop {
+            let received = match recv(&self.socket, &mut *input, RecvFlags::empty()) {
+                Ok((0, _)) => return Closed::Yes,
+                Ok((received, _)) => received,
+                Err(Errno::AGAIN) => return Closed::No,
+                Err(Errno::INTR) => continue,
+                Err(_) => return Closed::Yes,
+            };
+            if self.answer(&input[..received], output, answers).is_err() {
+                return Closed::Yes;
+            }
+            // With an answer unsent, the rest of the input waits until the socket takes it.
+            if !self.unsent.is_empty() {
+                return Closed::No;
+            }
+            // A short read has emptied the socket, and later bytes are a new event. Only the end of the stream may
+            // already have been reported together with the bytes.
+            if received < input.len() && !flags.contains(EventFlags::RDHUP) {
+                return Closed::No;
+            }
+        }
+    }
+
+    /// Answers the whole requests in what was held and received; holds the rest.
+    fn answer(
+        &mut self,
+        received: &[u8],
+        output: &mut Vec<u8>,
+        answers: &Answers,
+    ) -> Result<(), Errno> {
+        if self.held.is_empty() {
+            let used = self.answer_batch(received, output, answers)?;
+            self.held.extend_from_slice(&received[used..]);
+        } else {
+            let mut held = std::mem::take(&mut self.held);
+            held.extend_from_slice(received);
+            let used = self.answer_batch(&held, output, answers)?;
+            held.drain(..used);
+            self.held = held;
+        }
+        Ok(())
+    }
+
+    /// Answers the whole requests in `input` with one write, and tells how many bytes they were. A mebibyte ends the
+    /// batch unless the socket takes it whole.
+    fn answer_batch(
+        &mut self,
+        input: &[u8],
+        output: &mut Vec<u8>,
+        answers: &Answers,
+    ) -> Result<usize, Errno> {
+        let mut used = 0;
+        output.clear();
+        while let Some(blank_line) = answers.blank_line.find(&input[used..]) {
+            let head = &input[used..used + blank_line + 4];
+            let body_start = used + head.len();
+            used = body_start;
+            if head.starts_with(b"GET / ") {
+                output.extend_from_slice(&answers.hello);
+            } else if head.starts_with(b"POST /echo ") {
+                let length = answers.content_length_of(head)?;
+                let Some(body) = input.get(body_start..body_start + length) else {
+                    used -= head.len();
+                    break;
+                };
+                answers.put_echo(output, body);
+                used += length;
+            } else if head.starts_with(b"GET /1m ") {
+                output.extend_from_slice(&answers.mebibyte_head);
+                self.send(output, answers.mebibyte)?;
+                output.clear();
+                if !self.unsent.is_empty() {
+                    break;
+                }
+            } else {
+                output.extend_from_slice(&answers.not_found);
+            }
+        }
+        if !output.is_empty() {
+            self.send(output, &[])?;
+        }
+        Ok(used)
+    }
+
+    /// Sends `small` and then `large`; what does not fit stays in `unsent` until the socket has room.
+    fn send(&mut self, small: &[u8], large: &'static [u8]) -> Result<(), Errno> {
+        let result = if large.is_empty() {
+            send(&self.socket, small, SendFlags::NOSIGNAL)
+        } else {
+            rustix::io::writev(&self.socket, &[IoSlice::new(small), IoSlice::new(large)])
+        };
+        let sent = match result {
+            Ok(sent) => sent,
+            Err(Errno::AGAIN | Errno::INTR) => 0,
+            Err(error) => return Err(error),
+        };
+        let sent_small = sent.min(small.len());
+        self.unsent.small.extend_from_slice(&small[sent_small..]);
+        self.unsent.large = &large[sent - sent_small..];
+        Ok(())
+    }
+
+    /// Goes on with `unsent`, and once it is sent with the requests held behind it.
+    fn send_the_rest(&mut self, output: &mut Vec<u8>, answers: &Answers) -> Result<(), Errno> {
+        let unsent = std::mem::take(&mut self.unsent);
+        self.send(&unsent.small, unsent.large)?;
+        if self.unsent.is_empty() && !self.held.is_empty() {
+            self.answer(&[], output, answers)?;
+        }
+        Ok(())
+    }
+}
+
+impl Answers {
+    fn new() -> Self {
+        let head = |status: &str, media_type: &str, length: usize| {
+            format!(
+                "HTTP/1.1 {status}\r\ncontent-type: {media_type}\r\n\
+                 content-length: {length}\r\n{DATE}\r\n\r\n"
+            )
+            .into_bytes()
+        };
+        let mebibyte: &'static [u8] = compare::mebibyte_slice();
+        Self {
+            hello: [head("200 OK", TEXT, HELLO.len()), HELLO.into()].concat(),
+            mebibyte_head: head("200 OK", BINARY, mebibyte.len()),
+            mebibyte,
+            not_found: head("404 Not Found", TEXT, 0),
+            blank_line: Finder::new(b"\r\n\r\n"),
+            content_length: Finder::new(b"\r\nContent-Length: "),
+        }
+    }
+
+    fn content_length_of(&self, head: &[u8]) -> Result<usize, Errno> {
+        let start = self.content_length.find(head).ok_or(Errno::INVAL)? + "\r\nContent-Length: ".len();
+        let digits = head[start..].iter().take_while(|byte| byte.is_ascii_digit());
+        Ok(digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0')))
+    }
+
+    fn put_echo(&self, output: &mut Vec<u8>, body: &[u8]) {
+        write!(
+            output,
+            "HTTP/1.1 200 OK\r\ncontent-type: {BINARY}\r\ncontent-length: {}\r\n{DATE}\r\n\r\n",
+            body.len()
+        )
+        .expect("a write to a vector does not fail");
+        output.extend_from_slice(body);
+    }
+}

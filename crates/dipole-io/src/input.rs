@@ -1,0 +1,141 @@
+//! The bytes that a connection has read and its owner has not.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use dipole_net::{Error, ErrorKind, Result};
+
+use crate::{BufferPool, Socket};
+
+/// A slice this short is copied out: it shall not keep a whole buffer alive.
+const COPY_LIMIT: usize = 64;
+/// A read is not worth its system call with less room than this.
+const LEAST_ROOM: usize = 2 * 1024;
+/// The most that one read asks for, unless the owner wants more.
+const MOST_ROOM: usize = 64 * 1024;
+
+/// A read buffer: contiguous, from a pool, and without memory while it is empty and released.
+#[derive(Debug)]
+pub struct Input {
+    held: BytesMut,
+    pool: BufferPool,
+    /// What the next read asks for; doubles as long as reads fill it.
+    room: usize,
+}
+
+impl Input {
+    /// An empty buffer.
+    #[must_use]
+    pub fn new(pool: &BufferPool) -> Self {
+        Self { held: BytesMut::new(), room: pool.buffer_size(), pool: pool.clone() }
+    }
+
+    /// Unread bytes, in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// True without an unread byte.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// The unread bytes.
+    #[must_use]
+    pub fn buffered(&self) -> &[u8] {
+        &self.held
+    }
+
+    /// Memory held, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.held.capacity()
+    }
+
+    /// Consumes `n` bytes.
+    ///
+    /// # Errors
+    /// `InvalidInput` when fewer are held.
+    pub fn skip(&mut self, n: usize) -> Result<()> {
+        self.check(n)?;
+        self.held.advance(n);
+        Ok(())
+    }
+
+    /// Consumes `n` bytes as an owned slice.
+    ///
+    /// # Errors
+    /// `InvalidInput` when fewer are held.
+    pub fn split(&mut self, n: usize) -> Result<Bytes> {
+        self.check(n)?;
+        if n <= COPY_LIMIT {
+            let copy = Bytes::copy_from_slice(&self.held[..n]);
+            self.held.advance(n);
+            return Ok(copy);
+        }
+        Ok(self.held.split_to(n).freeze())
+    }
+
+    fn check(&self, n: usize) -> Result<()> {
+        if n <= self.held.len() {
+            return Ok(());
+        }
+        let held = self.held.len();
+        Err(Error::with_message(ErrorKind::InvalidInput, format!("{n} bytes of {held} held")))
+    }
+
+    /// Gives the buffer back when nothing in it is unread.
+    pub fn release(&mut self) {
+        if self.held.is_empty() && self.held.capacity() > 0 {
+            self.pool.put(&mut self.held);
+        }
+    }
+
+    /// Drops all that is unread.
+    pub fn clear(&mut self) {
+        self.held.clear();
+        self.release();
+    }
+
+    /// Reads once what is there; gives how many bytes came, 0 at the end. Makes room for `wanted`
+    /// bytes in all. While it is pending an empty buffer holds no memory.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn poll_read<S: Socket>(
+        &mut self,
+        socket: &mut S,
+        cx: &mut Context<'_>,
+        wanted: usize,
+    ) -> Poll<io::Result<usize>> {
+        ready!(socket.poll_readable(cx))?;
+        self.make_room(wanted);
+        let room = self.held.capacity() - self.held.len();
+        let read = tokio_util::io::poll_read_buf(Pin::new(socket), cx, &mut self.held);
+        match &read {
+            Poll::Ready(Ok(n)) if *n == room => self.room = (2 * room).min(MOST_ROOM),
+            Poll::Ready(Ok(_)) => self.room = self.pool.buffer_size(),
+            Poll::Ready(Err(_)) | Poll::Pending => {}
+        }
+        if !matches!(read, Poll::Ready(Ok(1..))) {
+            self.release();
+        }
+        read
+    }
+
+    fn make_room(&mut self, wanted: usize) {
+        let missing = wanted.saturating_sub(self.held.len());
+        let size = self.pool.buffer_size();
+        if self.held.capacity() == 0 && missing.max(self.room) <= size {
+            self.held = self.pool.take();
+        } else if self.held.is_empty() {
+            self.held.reserve(missing.max(self.room));
+        } else {
+            self.held.reserve(missing.max(LEAST_ROOM));
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Pieces between the contract and tokio.
+//!
+//! For authors of network libraries: [`IoConn`] is a whole [`Conn`](dipole_net::Conn) over anything
+//! that reads and writes asynchronously, and [`Input`], [`Output`], [`BufferPool`] and
+//! [`OperationTimer`] are what it is made of. For users of tokio's ecosystem: [`AsyncConn`] turns
+//! any `Conn` into `AsyncRead + AsyncWrite` and into hyper's `Read + Write`.
+//!
+//! This crate knows no sockets and no HTTP.
+//!
+//! ```
+//! use dipole_io::{BufferPool, IoConn};
+//! use dipole_net::{Addr, ConnExt};
+//!
+//! # async fn example() -> dipole_net::Result<()> {
+//! let (near, mut far) = tokio::io::duplex(1024);
+//! let mut conn = IoConn::over(near, Addr::Unnamed, Addr::Unnamed, &BufferPool::default());
+//! conn.write_all(b"hello").await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod async_conn;
+mod conn;
+mod input;
+mod output;
+mod pool;
+mod socket;
+mod timer;
+
+pub use async_conn::AsyncConn;
+pub use conn::IoConn;
+pub use input::Input;
+pub use output::Output;
+pub use pool::BufferPool;
+pub use socket::{Plain, Socket};
+pub use timer::OperationTimer;

@@ -1,0 +1,174 @@
+//! The bytes that a connection's owner has written and the network has not taken.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::AsyncWrite;
+
+use crate::BufferPool;
+
+/// Pieces up to this many bytes are copied: one write of a few pages costs less than a vectored
+/// write of two pieces.
+const COPY_LIMIT: usize = 8 * 1024;
+/// The most pieces that one vectored write takes.
+const MOST_PIECES: usize = 32;
+
+/// A write queue: small pieces side by side in one buffer, large ones as they came.
+#[derive(Debug)]
+pub struct Output {
+    /// Sent before `tail`.
+    queue: VecDeque<Bytes>,
+    tail: BytesMut,
+    queued: usize,
+    copied: u64,
+    pool: BufferPool,
+}
+
+impl Output {
+    /// An empty queue.
+    #[must_use]
+    pub fn new(pool: &BufferPool) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            tail: BytesMut::new(),
+            queued: 0,
+            copied: 0,
+            pool: pool.clone(),
+        }
+    }
+
+    /// Bytes queued.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// Bytes of `write_binary` that were copied.
+    #[must_use]
+    pub fn copied(&self) -> u64 {
+        self.copied
+    }
+
+    /// Memory held, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.queue.iter().map(Bytes::len).sum::<usize>() + self.tail.capacity()
+    }
+
+    /// Queues `n` zeroed bytes and gives them.
+    pub fn malloc(&mut self, n: usize) -> &mut [u8] {
+        self.queued += n;
+        self.make_room(n);
+        let start = self.tail.len();
+        self.tail.resize(start + n, 0);
+        &mut self.tail[start..]
+    }
+
+    /// Queues `data`.
+    pub fn write_binary(&mut self, data: Bytes) {
+        self.queued += data.len();
+        if data.len() <= COPY_LIMIT {
+            self.copied += data.len() as u64;
+            self.make_room(data.len());
+            self.tail.extend_from_slice(&data);
+            return;
+        }
+        self.seal_tail();
+        self.queue.push_back(data);
+    }
+
+    fn make_room(&mut self, n: usize) {
+        if self.tail.capacity() - self.tail.len() >= n {
+            return;
+        }
+        self.seal_tail();
+        if n <= self.pool.buffer_size() {
+            self.tail = self.pool.take();
+        } else {
+            self.tail = BytesMut::with_capacity(n);
+        }
+    }
+
+    fn seal_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.queue.push_back(self.tail.split().freeze());
+        }
+    }
+
+    /// Writes what is queued; ready when the writer has taken it all. Adds what it took to `sent`.
+    ///
+    /// # Errors
+    /// The writer's; `WriteZero` when it takes nothing.
+    pub fn poll_write<W: AsyncWrite + Unpin>(
+        &mut self,
+        writer: &mut W,
+        cx: &mut Context<'_>,
+        sent: &mut u64,
+    ) -> Poll<io::Result<()>> {
+        while self.queued > 0 {
+            let n = if self.queue.is_empty() {
+                ready!(Pin::new(&mut *writer).poll_write(cx, &self.tail))?
+            } else {
+                ready!(self.poll_write_pieces(writer, cx))?
+            };
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            *sent += n as u64;
+            self.consume(n);
+        }
+        self.release();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write_pieces<W: AsyncWrite + Unpin>(
+        &self,
+        writer: &mut W,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut pieces = [IoSlice::new(&[]); MOST_PIECES];
+        let queued = self.queue.iter().map(|piece| &piece[..]).chain([&self.tail[..]]);
+        let mut count = 0;
+        for (place, piece) in pieces.iter_mut().zip(queued.filter(|piece| !piece.is_empty())) {
+            *place = IoSlice::new(piece);
+            count += 1;
+        }
+        if count == 1 || !writer.is_write_vectored() {
+            return Pin::new(writer).poll_write(cx, &pieces[0]);
+        }
+        Pin::new(writer).poll_write_vectored(cx, &pieces[..count])
+    }
+
+    fn consume(&mut self, mut n: usize) {
+        self.queued -= n;
+        while let Some(first) = self.queue.front_mut() {
+            if n < first.len() {
+                first.advance(n);
+                return;
+            }
+            n -= first.len();
+            self.queue.pop_front();
+        }
+        self.tail.advance(n);
+    }
+
+    /// Drops all that is queued and its memory.
+    pub fn clear(&mut self) {
+        self.queued = 0;
+        self.tail.clear();
+        self.queue.clear();
+        self.release();
+    }
+
+    fn release(&mut self) {
+        if self.queue.capacity() > 0 {
+            self.queue = VecDeque::new();
+        }
+        if self.tail.capacity() > 0 {
+            self.pool.put(&mut self.tail);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What a network library can do, as data.
+
+/// What a network library can do.
+///
+/// The conformance kit reports a statement as *not applicable* where the capability it needs is
+/// absent; nothing else may find out by trying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Carries TCP over IPv4 and IPv6 ([`Addr::Ip`](crate::Addr::Ip)).
+    pub tcp: bool,
+    /// Looks up host names when it dials ([`Addr::Host`](crate::Addr::Host)).
+    pub host_names: bool,
+    /// Unix sockets at a path.
+    pub unix_paths: bool,
+    /// Unix sockets in Linux's abstract name space.
+    pub unix_abstract: bool,
+    /// One direction can end while the other goes on (B46, B47).
+    pub half_close: bool,
+    /// A connection can be broken off so that the peer sees a reset (B48).
+    pub reset: bool,
+    /// Can listen on a descriptor that was opened elsewhere (L6).
+    pub descriptors: bool,
+    /// Uses one descriptor of the process for each connection (L5, B54).
+    pub uses_descriptors: bool,
+}
+
+impl Capabilities {
+    /// None at all; a library switches on what it has.
+    pub const NONE: Self = Self {
+        tcp: false,
+        host_names: false,
+        unix_paths: false,
+        unix_abstract: false,
+        half_close: false,
+        reset: false,
+        descriptors: false,
+        uses_descriptors: false,
+    };
+}

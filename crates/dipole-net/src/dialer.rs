@@ -1,0 +1,70 @@
+//! Dialling.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::{
+    Addr, BoxFuture, Capabilities, Conn, Connection, Error, ErrorKind, KeepAlive, Result,
+};
+
+/// The dialling half of a network library: a value that makes connections.
+pub trait Dialer: Send + Sync {
+    /// What the library can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Connects to `addr`.
+    ///
+    /// # Errors
+    /// `Refused`, `UnknownHost`, `Unreachable`, `NotFound`, `Unsupported` for an address of another
+    /// library, and `TimedOut` by `options.timeout`; never a half-made connection (D1, D2).
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves nothing behind (D3).
+    fn dial_connection<'a>(
+        &'a self,
+        addr: &'a Addr,
+        options: &'a DialOptions,
+    ) -> BoxFuture<'a, Result<Connection>>;
+}
+
+/// Shorter calls over any [`Dialer`].
+pub trait DialerExt: Dialer {
+    /// Connects a byte stream within `timeout`; `None` is no limit of its own.
+    ///
+    /// # Errors
+    /// As [`Dialer::dial_connection`]; `Unsupported` when the library makes streams.
+    fn dial_timeout(
+        &self,
+        addr: &Addr,
+        timeout: Option<Duration>,
+    ) -> impl Future<Output = Result<Box<dyn Conn>>> + Send {
+        async move {
+            let options = DialOptions { timeout, ..DialOptions::default() };
+            let connection = self.dial_connection(addr, &options).await?;
+            connection.into_bytes().ok_or_else(|| Error::new(ErrorKind::Unsupported))
+        }
+    }
+}
+
+impl<D: Dialer + ?Sized> DialerExt for D {}
+
+/// How to dial. What a library has no use for, it leaves alone.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DialOptions {
+    /// The longest that looking up, connecting and any handshake may take together; `None`, the
+    /// default, is no limit of its own.
+    pub timeout: Option<Duration>,
+    /// The address to dial from; `None`, the default, is any.
+    pub local: Option<SocketAddr>,
+    /// Small writes are sent at once (B53). Default true.
+    pub nodelay: bool,
+    /// Probes that find a dead peer; `None`, the default, is the system's setting.
+    pub keepalive: Option<KeepAlive>,
+}
+
+impl Default for DialOptions {
+    fn default() -> Self {
+        Self { timeout: None, local: None, nodelay: true, keepalive: None }
+    }
+}

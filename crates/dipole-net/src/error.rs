@@ -1,0 +1,328 @@
+//! The one error type, sorted by what a caller does next.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::{fmt, io};
+
+use bytes::Bytes;
+
+/// The result of a network call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A fault of the network, of its peer, or of the call; cheap to clone, since some are sticky.
+///
+/// The same fault has the same [`kind`](Self::kind) on every library. The text is for people;
+/// nothing matches on it.
+#[derive(Clone)]
+pub struct Error {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    message: Option<Cow<'static, str>>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What happened, by what a caller does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The peer ended its side in order; no more bytes will come.
+    Eof,
+    /// The connection was closed: by this side, or the peer is gone without a reset.
+    Closed,
+    /// The connection was broken off; bytes under way may be lost.
+    Reset,
+    /// The timeout that was asked for has passed.
+    TimedOut,
+    /// Nobody listens at the address.
+    Refused,
+    /// No way leads to the address.
+    Unreachable,
+    /// The name has no address.
+    UnknownHost,
+    /// Somebody else listens at the address.
+    AddrInUse,
+    /// The address is not one of this machine's.
+    AddrNotAvailable,
+    /// The operating system forbids it: a low port, a folder's permissions.
+    PermissionDenied,
+    /// A path of the address does not exist.
+    NotFound,
+    /// Descriptors or memory have run out for now; try again after something was closed.
+    Exhausted,
+    /// The peer allows no more streams for now; try again after one has ended.
+    StreamLimit,
+    /// A stream's sender broke it off with this code.
+    StreamReset {
+        /// The application's code.
+        code: u64,
+        /// Who broke it off.
+        by: Initiator,
+    },
+    /// A stream's receiver wants no more of it.
+    StreamStopped {
+        /// The application's code.
+        code: u64,
+    },
+    /// The connection was closed by an application, on purpose.
+    Application {
+        /// The application's code.
+        code: u64,
+        /// What the application said of it.
+        reason: Bytes,
+        /// Who closed.
+        by: Initiator,
+    },
+    /// The TLS handshake or a record failed; the source says how.
+    Tls,
+    /// The library cannot do this at all.
+    Unsupported,
+    /// The caller's argument is wrong.
+    InvalidInput,
+    /// Anything else that the operating system reports; the source is the `io::Error`.
+    Io,
+}
+
+/// Which end did it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Initiator {
+    /// This end.
+    Local,
+    /// The other end.
+    Peer,
+}
+
+impl Error {
+    /// An error of `kind` with no more to say.
+    #[must_use]
+    pub fn new(kind: ErrorKind) -> Self {
+        Self { inner: Arc::new(Inner { kind, message: None, source: None }) }
+    }
+
+    /// An error of `kind` and a sentence for people: what failed, on what.
+    #[must_use]
+    pub fn with_message(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { inner: Arc::new(Inner { kind, message: Some(message.into()), source: None }) }
+    }
+
+    /// An error of `kind`, caused by `source`.
+    #[must_use]
+    pub fn with_source(
+        kind: ErrorKind,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { kind, message: None, source: Some(source.into()) }) }
+    }
+
+    /// This error under a sentence that says what was being done: `context: error`.
+    #[must_use]
+    pub fn context(self, context: impl Into<Cow<'static, str>>) -> Self {
+        let kind = self.inner.kind.clone();
+        let message = Some(context.into());
+        Self { inner: Arc::new(Inner { kind, message, source: Some(Box::new(self)) }) }
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.inner.kind
+    }
+
+    /// The peer ended its side in order.
+    #[must_use]
+    pub fn is_eof(&self) -> bool {
+        self.inner.kind == ErrorKind::Eof
+    }
+
+    /// A timeout has passed.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.inner.kind == ErrorKind::TimedOut
+    }
+
+    /// The same call may succeed later, on the same listener or connection.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self.inner.kind, ErrorKind::StreamLimit | ErrorKind::Exhausted)
+    }
+
+    /// The connection is over: nothing more can be read or written.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(
+            self.inner.kind,
+            ErrorKind::Closed | ErrorKind::Reset | ErrorKind::Application { .. }
+        )
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self::new(kind)
+    }
+}
+
+impl From<io::Error> for Error {
+    /// Sorts an operating system's error. Never by its text.
+    fn from(error: io::Error) -> Self {
+        let kind = match error.kind() {
+            io::ErrorKind::UnexpectedEof => ErrorKind::Eof,
+            io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected => ErrorKind::Closed,
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => ErrorKind::Reset,
+            io::ErrorKind::TimedOut => ErrorKind::TimedOut,
+            io::ErrorKind::ConnectionRefused => ErrorKind::Refused,
+            io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkDown => ErrorKind::Unreachable,
+            io::ErrorKind::AddrInUse => ErrorKind::AddrInUse,
+            io::ErrorKind::AddrNotAvailable => ErrorKind::AddrNotAvailable,
+            io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ErrorKind::NotFound,
+            io::ErrorKind::OutOfMemory => ErrorKind::Exhausted,
+            io::ErrorKind::Unsupported => ErrorKind::Unsupported,
+            io::ErrorKind::InvalidInput => ErrorKind::InvalidInput,
+            _ if is_descriptor_limit(&error) => ErrorKind::Exhausted,
+            _ => ErrorKind::Io,
+        };
+        Self::with_source(kind, error)
+    }
+}
+
+/// `std` has no stable kind for "too many open files".
+fn is_descriptor_limit(error: &io::Error) -> bool {
+    const NUMBERS: &[i32] = if cfg!(windows) {
+        &[10024] // WSAEMFILE
+    } else if cfg!(target_os = "linux") {
+        &[23, 24, 105] // ENFILE, EMFILE, ENOBUFS
+    } else {
+        &[23, 24, 55]
+    };
+    error.raw_os_error().is_some_and(|number| NUMBERS.contains(&number))
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::Eof => io::ErrorKind::UnexpectedEof,
+            ErrorKind::Closed => io::ErrorKind::BrokenPipe,
+            ErrorKind::Reset | ErrorKind::StreamReset { .. } => io::ErrorKind::ConnectionReset,
+            ErrorKind::Application { .. } | ErrorKind::StreamStopped { .. } => {
+                io::ErrorKind::ConnectionAborted
+            }
+            ErrorKind::TimedOut => io::ErrorKind::TimedOut,
+            ErrorKind::Refused => io::ErrorKind::ConnectionRefused,
+            ErrorKind::Unreachable => io::ErrorKind::HostUnreachable,
+            ErrorKind::AddrInUse => io::ErrorKind::AddrInUse,
+            ErrorKind::AddrNotAvailable => io::ErrorKind::AddrNotAvailable,
+            ErrorKind::PermissionDenied => io::ErrorKind::PermissionDenied,
+            ErrorKind::UnknownHost | ErrorKind::NotFound => io::ErrorKind::NotFound,
+            ErrorKind::Unsupported => io::ErrorKind::Unsupported,
+            ErrorKind::InvalidInput => io::ErrorKind::InvalidInput,
+            ErrorKind::StreamLimit => io::ErrorKind::WouldBlock,
+            ErrorKind::Exhausted | ErrorKind::Tls | ErrorKind::Io => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Eof => "the peer ended the stream",
+            Self::Closed => "the connection is closed",
+            Self::Reset => "the connection was reset",
+            Self::TimedOut => "timed out",
+            Self::Refused => "connection refused",
+            Self::Unreachable => "the address cannot be reached",
+            Self::UnknownHost => "unknown host",
+            Self::AddrInUse => "the address is in use",
+            Self::AddrNotAvailable => "the address is not one of this machine",
+            Self::PermissionDenied => "permission denied",
+            Self::NotFound => "no such path",
+            Self::Exhausted => "out of descriptors or memory",
+            Self::StreamLimit => "the peer allows no more streams for now",
+            Self::StreamReset { code, by: Initiator::Peer } => {
+                return write!(f, "the peer reset the stream with code {code:#x}");
+            }
+            Self::StreamReset { code, by: Initiator::Local } => {
+                return write!(f, "the stream was reset here with code {code:#x}");
+            }
+            Self::StreamStopped { code } => {
+                return write!(f, "the peer stopped the stream with code {code:#x}");
+            }
+            Self::Application { code, reason, by } => {
+                let who = if *by == Initiator::Peer { "the peer" } else { "this side" };
+                let reason = String::from_utf8_lossy(reason);
+                return write!(f, "{who} closed with code {code:#x} {reason:?}");
+            }
+            Self::Tls => "TLS failed",
+            Self::Unsupported => "not supported by this network library",
+            Self::InvalidInput => "invalid argument",
+            Self::Io => "I/O error",
+        };
+        f.write_str(text)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.inner.message, &self.inner.source) {
+            (Some(message), Some(source)) => write!(f, "{message}: {source}"),
+            (Some(message), None) => f.write_str(message),
+            (None, Some(source)) if self.inner.kind == ErrorKind::Io => source.fmt(f),
+            (None, Some(source)) => write!(f, "{}: {source}", self.inner.kind),
+            (None, None) => self.inner.kind.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, message, source } = &*self.inner;
+        let mut debug = f.debug_struct("Error");
+        debug.field("kind", kind);
+        if let Some(message) = message {
+            debug.field("message", message);
+        }
+        if let Some(source) = source {
+            debug.field("source", source);
+        }
+        debug.finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.inner.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operating_systems_errors_have_kinds() {
+        let kind = |error: io::Error| Error::from(error).kind().clone();
+        assert_eq!(kind(io::ErrorKind::BrokenPipe.into()), ErrorKind::Closed);
+        assert_eq!(kind(io::ErrorKind::ConnectionReset.into()), ErrorKind::Reset);
+        assert_eq!(kind(io::ErrorKind::AddrInUse.into()), ErrorKind::AddrInUse);
+        #[cfg(unix)]
+        assert_eq!(kind(io::Error::from_raw_os_error(24)), ErrorKind::Exhausted);
+    }
+
+    #[test]
+    fn context_keeps_kind_and_source() {
+        let error = Error::from(io::Error::from(io::ErrorKind::AddrInUse)).context("listen");
+        assert_eq!(error.kind(), &ErrorKind::AddrInUse);
+        assert!(error.to_string().starts_with("listen: the address is in use"), "{error}");
+        assert!(std::error::Error::source(&error).is_some());
+    }
+
+    #[test]
+    fn a_result_is_one_word() {
+        assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+    }
+}

@@ -1,0 +1,94 @@
+//! Listening.
+
+use std::num::NonZeroUsize;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::{Addr, Capabilities, Incoming, Result};
+
+/// The listening half of a network library: a value that makes listeners.
+pub trait Transport: Send + Sync {
+    /// The library's name, one word: `tokio`, `uring`, `sim`.
+    fn name(&self) -> &'static str;
+
+    /// What the library can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Binds `addr` and gives [`options.shards`](ListenOptions::shards) listeners that share it,
+    /// one for each worker; every one of them gets connections (L3).
+    ///
+    /// Connections are queued from now on. Needs no runtime: a listener registers with its event
+    /// source when it is first polled, on whatever thread that is. Port 0 becomes a real port, the
+    /// same for all (L2).
+    ///
+    /// # Errors
+    /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`, `NotFound`, `UnknownHost`, or
+    /// `Unsupported` for an address of another library (L1).
+    fn listen(&self, addr: &Addr, options: &ListenOptions) -> Result<Vec<Box<dyn Listener>>>;
+}
+
+/// Gives incoming connections; dropping it stops listening.
+pub trait Listener: Send {
+    /// The next connection.
+    ///
+    /// # Errors
+    /// An error of one connection or of this moment; the listener MUST stay usable after it. When
+    /// [`is_temporary`](crate::Error::is_temporary) the caller backs off before it polls again
+    /// (L5).
+    ///
+    /// # Cancel safety
+    /// No connection is lost between two polls.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming>>;
+
+    /// The address that it really got (L2).
+    fn local_addr(&self) -> Addr;
+}
+
+/// How to listen. What a library has no use for, it leaves alone.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ListenOptions {
+    /// How many listeners share the address. Default 1.
+    pub shards: NonZeroUsize,
+    /// Connections that the kernel or the library queues before they are accepted; further ones
+    /// wait or fail on the dialling side. Default 1024.
+    pub backlog: u32,
+    /// Small writes are sent at once (B53). Default true.
+    pub nodelay: bool,
+    /// Probes that find dead peers; `None`, the default, is the system's setting.
+    pub keepalive: Option<KeepAlive>,
+    /// An IPv6 address takes IPv6 alone (`Some(true)`), IPv4 as well (`Some(false)`), or as the
+    /// system is set up (`None`, the default).
+    pub only_ipv6: Option<bool>,
+    /// The permissions of a Unix socket's path, such as `0o660`; `None` leaves the process's mask.
+    pub unix_mode: Option<u32>,
+    /// A listening socket opened elsewhere, used instead of binding (L6).
+    #[cfg(unix)]
+    pub descriptor: Option<std::sync::Arc<std::os::fd::OwnedFd>>,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self {
+            shards: NonZeroUsize::MIN,
+            backlog: 1024,
+            nodelay: true,
+            keepalive: None,
+            only_ipv6: None,
+            unix_mode: None,
+            #[cfg(unix)]
+            descriptor: None,
+        }
+    }
+}
+
+/// Probes of an idle connection (RFC 9293 section 3.8.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeepAlive {
+    /// How long a connection is silent before the first probe.
+    pub idle: Duration,
+    /// How long between two probes; `None` is the system's setting.
+    pub interval: Option<Duration>,
+    /// After how many unanswered probes it is given up; `None` is the system's setting.
+    pub retries: Option<u32>,
+}

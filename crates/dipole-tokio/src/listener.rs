@@ -1,0 +1,114 @@
+//! Accepting connections.
+
+use std::io;
+use std::net::SocketAddr;
+use std::task::{Context, Poll, ready};
+
+use dipole_io::{BufferPool, IoConn};
+use dipole_net::{Addr, Connection, Incoming, ListenOptions, Listener, Result};
+
+use crate::socket::StreamSocket;
+
+/// A listening socket that joins tokio's event source when it is first polled: on the thread and
+/// the runtime of the worker that serves it.
+enum Registered<Std, Tokio> {
+    NotYet(Option<Std>),
+    Yes(Tokio),
+}
+
+impl<Std, Tokio> Registered<Std, Tokio> {
+    fn get(&mut self, register: impl FnOnce(Std) -> io::Result<Tokio>) -> io::Result<&Tokio> {
+        if let Self::NotYet(listener) = self {
+            let listener = listener.take().ok_or(io::ErrorKind::NotConnected)?;
+            *self = Self::Yes(register(listener)?);
+        }
+        match self {
+            Self::Yes(listener) => Ok(listener),
+            Self::NotYet(_) => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+}
+
+/// Listens for TCP.
+struct TcpListener {
+    socket: Registered<std::net::TcpListener, tokio::net::TcpListener>,
+    addr: SocketAddr,
+    buffers: BufferPool,
+    /// What accepted sockets do not inherit from the listening one on this system.
+    #[cfg(not(target_os = "linux"))]
+    nodelay: bool,
+}
+
+pub(crate) fn tcp_listener(
+    socket: std::net::TcpListener,
+    options: &ListenOptions,
+) -> io::Result<Box<dyn Listener>> {
+    let addr = socket.local_addr()?;
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&socket).set_tcp_nodelay(options.nodelay)?;
+    Ok(Box::new(TcpListener {
+        socket: Registered::NotYet(Some(socket)),
+        addr,
+        buffers: BufferPool::default(),
+        #[cfg(not(target_os = "linux"))]
+        nodelay: options.nodelay,
+    }))
+}
+
+impl Listener for TcpListener {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming>> {
+        let socket = self.socket.get(tokio::net::TcpListener::from_std)?;
+        let (stream, peer) = ready!(socket.poll_accept(cx))?;
+        #[cfg(not(target_os = "linux"))]
+        stream.set_nodelay(self.nodelay)?;
+        let local = if self.addr.ip().is_unspecified() { stream.local_addr()? } else { self.addr };
+        let peer = Addr::Ip(peer);
+        let conn = IoConn::new(
+            StreamSocket::Tcp(stream),
+            Addr::Ip(local),
+            peer.clone(),
+            &self.buffers,
+        );
+        Poll::Ready(Ok(Incoming::ready(peer, Connection::Bytes(Box::new(conn)))))
+    }
+
+    fn local_addr(&self) -> Addr {
+        Addr::Ip(self.addr)
+    }
+}
+
+/// Listens on a Unix socket.
+#[cfg(unix)]
+struct UnixListener {
+    socket: Registered<std::os::unix::net::UnixListener, tokio::net::UnixListener>,
+    addr: Addr,
+    buffers: BufferPool,
+    /// Unlinks the path with the last of its shards.
+    _path: Option<std::sync::Arc<crate::unix_path::UnixPath>>,
+}
+
+#[cfg(unix)]
+pub(crate) fn unix_listener(
+    socket: std::os::unix::net::UnixListener,
+    addr: Addr,
+    path: Option<std::sync::Arc<crate::unix_path::UnixPath>>,
+) -> Box<dyn Listener> {
+    let socket = Registered::NotYet(Some(socket));
+    Box::new(UnixListener { socket, addr, buffers: BufferPool::default(), _path: path })
+}
+
+#[cfg(unix)]
+impl Listener for UnixListener {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming>> {
+        let socket = self.socket.get(tokio::net::UnixListener::from_std)?;
+        let (stream, peer) = ready!(socket.poll_accept(cx))?;
+        let peer = peer.as_pathname().map_or(Addr::Unnamed, Addr::unix);
+        let stream = StreamSocket::Unix(stream);
+        let conn = IoConn::new(stream, self.addr.clone(), peer.clone(), &self.buffers);
+        Poll::Ready(Ok(Incoming::ready(peer, Connection::Bytes(Box::new(conn)))))
+    }
+
+    fn local_addr(&self) -> Addr {
+        self.addr.clone()
+    }
+}
