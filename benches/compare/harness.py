@@ -1,4 +1,4 @@
-"""What ./run and ./idle share: building the servers, starting one, reading its accounts, stopping it."""
+"""What ./run and ./idle share: building the servers, starting, observing and stopping them."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def build(servers):
 
 
 def raise_descriptor_limit():
-    """As many open files as the hard limit allows, here and in the servers. Answers with that number."""
+    """Allows as many open files as the hard limit does, here and in the servers: that many."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
@@ -79,7 +79,7 @@ class Server:
         return int(found[1])
 
     def cpu(self):
-        """Nanoseconds that all threads have run, and nanoseconds that they have waited for their core."""
+        """Nanoseconds that all threads have run, and that they have waited for their core."""
         ran = waited = 0
         for account in Path(f"/proc/{self.process.pid}/task").glob("*/schedstat"):
             fields = account.read_text().split()
@@ -88,7 +88,7 @@ class Server:
         return ran, waited
 
     def resident(self):
-        """Resident memory in bytes. Exact, unlike VmRSS, which lags behind by some pages for each core."""
+        """Resident memory in bytes. Exact, while VmRSS may lag behind by some pages."""
         text = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
         return int(re.search(r"^Rss:\s+(\d+) kB", text, re.MULTILINE)[1]) * 1024
 

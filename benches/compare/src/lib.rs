@@ -44,12 +44,16 @@ fn usage() -> ! {
     std::process::exit(2)
 }
 
-/// A non-blocking listening socket. Every server gets the same one: a long backlog (1024 clients arrive at once), and
-/// TCP_NODELAY, which accepted sockets inherit on Linux.
+/// A non-blocking listening socket. Every server gets the same one: a long backlog (1024 clients
+/// arrive at once), and TCP_NODELAY, which accepted sockets inherit on Linux.
 pub fn listen() -> TcpListener {
     let address = listen_address();
     let open = || {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         socket.set_reuse_address(true)?;
         socket.set_tcp_nodelay(true)?;
         socket.set_nonblocking(true)?;

@@ -1,10 +1,17 @@
 //! A statement of the contract and the test that judges it.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dipole_net::BoxFuture;
+use tokio::task::JoinError;
+use tokio::time::timeout;
 
-use crate::{Subject, byte_stream, dialer, listener};
+use crate::{CaseReport, Status, Subject, byte_stream, dialer, listener};
+
+/// The longest that one case may take, on tokio's clock.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// One statement of the contract: its id, its sentence, and the test that judges it.
 #[derive(Clone, Copy)]
@@ -31,5 +38,60 @@ pub enum Outcome {
 /// Every case, in the order of the contract.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    [byte_stream::CASES, dialer::CASES, listener::CASES].concat()
+    [
+        byte_stream::cases(),
+        dialer::CASES.to_vec(),
+        listener::CASES.to_vec(),
+    ]
+    .concat()
+}
+
+impl Case {
+    /// Judges `subject` by this statement alone. A panic is a failure, and so is a case that has
+    /// not ended after 60 seconds.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time enabled.
+    pub async fn judge(&self, subject: &Arc<Subject>) -> CaseReport {
+        let mut task = tokio::spawn((self.run)(Arc::clone(subject)));
+        let outcome = match timeout(LIMIT, &mut task).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => Outcome::Failed(panic_text(error)),
+            Err(_) => {
+                task.abort();
+                // Waited for, so that what it held is gone before the next case begins.
+                drop(task.await);
+                Outcome::Failed(format!("did not end within {LIMIT:?}"))
+            }
+        };
+        let (status, detail) = match outcome {
+            Outcome::Passed => (Status::Passed, String::new()),
+            Outcome::Failed(text) => (Status::Failed, text),
+            Outcome::NotApplicable(capability) => (Status::NotApplicable, capability),
+        };
+        CaseReport {
+            id: self.id.into(),
+            sentence: self.sentence.into(),
+            status,
+            detail,
+        }
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Case").field(&self.id).finish()
+    }
+}
+
+fn panic_text(error: JoinError) -> String {
+    let payload = match error.try_into_panic() {
+        Ok(payload) => payload,
+        Err(error) => return format!("was stopped: {error}"),
+    };
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    format!("panicked: {}", text.unwrap_or("without a text"))
 }

@@ -23,19 +23,25 @@ pub struct Subject {
     pub host: Option<Arc<dyn Host>>,
 }
 
-/// A server that runs a library's listeners, so that the kit can judge a library's life cycle
-/// without knowing what protocol is spoken.
+/// A server that runs a library's listeners, so that the kit can judge a library's life cycle (L8
+/// to L13) without knowing what protocol is spoken. `tests/line_host` of this crate is an example.
+///
+/// A connection carries one request after the other, each answered before the next is sent.
 pub trait Host: Send + Sync {
-    /// Listens on `addr` with `transport` and serves.
+    /// Listens on `addr` with `transport` and serves, from when the future has ended.
+    ///
+    /// Called inside a tokio runtime. A host may serve on threads of its own, but where `transport`
+    /// is simulated it MUST serve on the caller's runtime, whose paused clock is the library's.
+    /// Dropping the future leaves nothing listening (L10).
     ///
     /// # Errors
     /// What listening failed with.
-    fn start(
-        &self,
+    fn start<'a>(
+        &'a self,
         transport: Arc<dyn Transport>,
-        addr: &Addr,
+        addr: &'a Addr,
         options: HostOptions,
-    ) -> Result<Box<dyn Running>>;
+    ) -> BoxFuture<'a, Result<Box<dyn Running>>>;
 
     /// The bytes of a request that is answered at once.
     fn quick_request(&self) -> Bytes;
@@ -62,9 +68,10 @@ pub struct Answer {
 pub struct HostOptions {
     /// Workers, each with a listener of its own.
     pub workers: usize,
-    /// Called with the peer's address before any byte is read; false refuses the connection.
+    /// Called with the peer's address before any byte is read or sent; false closes the connection.
     pub on_accept: Arc<dyn Fn(&Addr) -> bool + Send + Sync>,
-    /// Called when the connection is ready for requests; false closes it.
+    /// Called with the peer's address when the connection is ready for requests, its handshake
+    /// done; false closes the connection.
     pub on_connect: Arc<dyn Fn(&Addr) -> bool + Send + Sync>,
     /// Handlers are dropped when their client has gone.
     pub cancel_on_disconnect: bool,
@@ -81,16 +88,21 @@ impl Default for HostOptions {
     }
 }
 
-/// A server that runs.
+/// A server that runs. Dropping it ends the server soon, running requests with it.
 pub trait Running: Send + Sync {
     /// Where it listens.
     fn local_addr(&self) -> Addr;
-    /// Stops accepting, closes idle connections, lets running requests end until `deadline` has
-    /// passed, then ends them too. Twice is fine; the future ends when the server has.
+    /// Stops accepting, closes idle connections at once, lets running requests end until `deadline`
+    /// has passed, then ends them too (L9). The future ends when the server has. Twice is fine,
+    /// also at the same time (L10).
     fn shutdown(&self, deadline: Duration) -> BoxFuture<'_, ()>;
-    /// Handlers begun, handlers that ended by a panic, and handlers dropped before their end.
+    /// What has become of the handlers so far.
     fn handlers(&self) -> Handlers;
-    /// Moves the live listener to another library; `None` when the host cannot.
+    /// Moves the live listener to another library at the same address (L13). The connections of
+    /// the old one drain: idle ones are closed, running requests end. `None` when the host cannot.
+    ///
+    /// # Errors
+    /// What listening with `transport` failed with; the old library then goes on.
     fn swap(&self, transport: Arc<dyn Transport>) -> Option<BoxFuture<'_, Result<()>>>;
 }
 

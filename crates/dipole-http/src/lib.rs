@@ -1,1 +1,27 @@
-//! To come.
+//! HTTP on any network library: a server for tower services, and a client.
+//!
+//! The server serves a `tower::Service<http::Request<Body>>`, such as an axum `Router`, on any
+//! number of addresses, each with a network library of its own. It owns the life cycle, once for
+//! all libraries: accepting, limits, deadlines, draining.
+//!
+//! This crate knows no concrete network library: only the contract, `dipole-net`.
+//!
+//! | folder | what it is |
+//! |---|---|
+//! | `server/` | workers, accept loop, limits, drain |
+//! | `h1/server/` | HTTP/1.1, the server's end of a connection |
+//! | `h1/client/` | HTTP/1.1, the client's end of a connection |
+//! | `h1/codec/` | HTTP/1.1 as bytes in and bytes out |
+//! | `client/` | the client and its pool |
+
+mod body;
+mod config;
+mod h1;
+mod server;
+mod service;
+mod upload;
+
+pub use body::{Body, BodyError};
+pub use config::{ServerConfig, WhenClientLeaves};
+pub use server::{Admission, ConnectionInfo, Drained, Server, ServerHandle, ServerStats};
+pub use service::{BoxError, HttpService};

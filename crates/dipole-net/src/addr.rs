@@ -92,6 +92,14 @@ impl From<SocketAddr> for Addr {
     }
 }
 
+impl TryFrom<&str> for Addr {
+    type Error = ParseAddrError;
+
+    fn try_from(text: &str) -> Result<Self, ParseAddrError> {
+        text.parse()
+    }
+}
+
 /// The text is not an address; says which forms there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseAddrError {

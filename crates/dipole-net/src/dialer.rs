@@ -27,6 +27,19 @@ pub trait Dialer: Send + Sync {
     ) -> BoxFuture<'a, Result<Connection>>;
 }
 
+impl<D: Dialer + ?Sized> Dialer for std::sync::Arc<D> {
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+    fn dial_connection<'a>(
+        &'a self,
+        addr: &'a Addr,
+        options: &'a DialOptions,
+    ) -> BoxFuture<'a, Result<Connection>> {
+        (**self).dial_connection(addr, options)
+    }
+}
+
 /// Shorter calls over any [`Dialer`].
 pub trait DialerExt: Dialer {
     /// Connects a byte stream within `timeout`; `None` is no limit of its own.

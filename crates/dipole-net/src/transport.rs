@@ -27,6 +27,18 @@ pub trait Transport: Send + Sync {
     fn listen(&self, addr: &Addr, options: &ListenOptions) -> Result<Vec<Box<dyn Listener>>>;
 }
 
+impl<T: Transport + ?Sized> Transport for std::sync::Arc<T> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+    fn listen(&self, addr: &Addr, options: &ListenOptions) -> Result<Vec<Box<dyn Listener>>> {
+        (**self).listen(addr, options)
+    }
+}
+
 /// Gives incoming connections; dropping it stops listening.
 pub trait Listener: Send {
     /// The next connection.

@@ -1,1 +1,54 @@
-//! To come.
+//! Network library: a simulated network, in memory, in virtual time, with seeded faults.
+//!
+//! It is the reference that protocols are tested on. One value, [`Network`], is a network of its
+//! own, and both its transport and its dialer; clones are the same network. [`Config`] says how it
+//! behaves: latency, where the stream is cut, stalls, resets, how much is under way. By default
+//! it is faultless and does not even read a clock.
+//!
+//! Time is tokio's: under a paused clock (`tokio::time::pause`, `start_paused`) nothing sleeps in
+//! earnest, and the same seed gives the same run. Nothing is spawned; a reader that waits for a
+//! byte under way waits for its time itself. Latency and timeouts need a tokio runtime with time,
+//! nothing else does.
+//!
+//! Addresses are `sim:NAME:PORT`. `NAME:PORT` and IP addresses mean places of the simulated
+//! network as well, so that `http://alpha:80/` works on it; a `sim:alpha:80` is what `alpha:80`
+//! dials. This crate opens no sockets and knows nothing of HTTP or TLS.
+//!
+//! ```
+//! use dipole_net::{ConnExt, DialerExt, ListenOptions, Transport};
+//! use dipole_sim::Network;
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> dipole_net::Result<()> {
+//! let network = Network::default();
+//! let addr = "sim:alpha:80".parse().expect("a valid address");
+//! let mut listeners = network.listen(&addr, &ListenOptions::default())?;
+//!
+//! let mut client = network.dial_timeout(&addr, None).await?;
+//! client.write_all(b"hello").await?;
+//!
+//! let incoming = std::future::poll_fn(|cx| listeners[0].poll_accept(cx)).await?;
+//! let mut server = incoming.accept().await?.into_bytes().expect("a byte stream");
+//! assert_eq!(server.peek(5).await?, b"hello");
+//! # Ok(())
+//! # }
+//! ```
+
+mod config;
+mod conn;
+mod dialer;
+mod faults;
+mod input;
+mod link;
+mod listener;
+mod network;
+mod output;
+mod pipe;
+mod place;
+mod random;
+mod transport;
+mod wait;
+
+pub use config::{Config, Reach, Stall, UnreadAtClose};
+pub use conn::SimConn;
+pub use network::{Network, Stats};

@@ -1,1 +1,20 @@
-//! To come.
+//! An HTTP stack whose network library is a value.
+//!
+//! ```no_run
+//! use axum::{Router, routing::get};
+//! use dipole::{Server, tokio::Tokio};
+//!
+//! fn main() -> dipole::net::Result<()> {
+//!     let app = Router::new().route("/", get(|| async { "Hello, World!" }));
+//!     Server::new(app).listen("127.0.0.1:8888", Tokio::new()).run()
+//! }
+//! ```
+
+pub use dipole_http::*;
+pub use dipole_io as io;
+pub use dipole_net as net;
+
+#[cfg(feature = "sim")]
+pub use dipole_sim as sim;
+#[cfg(feature = "tokio")]
+pub use dipole_tokio as tokio;

@@ -1,11 +1,12 @@
 //! The floor: a bare epoll loop that looks for the blank line and writes a canned answer.
 //!
-//! It does the least that a server on epoll can do per request, and nothing that a real one could not: one `recv`, one
-//! `send`, its share of one `epoll_wait`, and no allocation. It is no HTTP server: it reads no header but the
-//! content-length of a POST, has no limits and no deadlines.
+//! It does the least that a server on epoll can do per request, and nothing that a real one could
+//! not: one `recv`, one `send`, its share of one `epoll_wait`, and no allocation. It is no HTTP
+//! server: it reads no header but the content-length of a POST, has no limits and no deadlines.
 //!
-//! Edge-triggered, because that is the cheaper mode: the kernel does not look at the connection a second time. One
-//! `recv` a turn suffices all the same: one that did not fill the buffer has emptied the socket.
+//! Edge-triggered, because that is the cheaper mode: the kernel does not look at the connection a
+//! second time. One `recv` a turn suffices all the same: one that did not fill the buffer has
+//! emptied the socket.
 
 use std::io::{IoSlice, Write};
 use std::net::TcpListener;
@@ -80,11 +81,23 @@ enum Closed {
 impl Server {
     fn new(listener: TcpListener) -> std::io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+        epoll::add(
+            &epoll,
+            &listener,
+            EventData::new_u64(LISTENER),
+            EventFlags::IN,
+        )?;
         let connections = Vec::new();
         let input = vec![0; INPUT_SIZE].into_boxed_slice();
         let output = Vec::with_capacity(INPUT_SIZE);
-        Ok(Self { epoll, listener, connections, input, output, answers: Answers::new() })
+        Ok(Self {
+            epoll,
+            listener,
+            connections,
+            input,
+            output,
+            answers: Answers::new(),
+        })
     }
 
     fn run(mut self) -> std::io::Result<()> {
@@ -116,18 +129,29 @@ impl Server {
             };
             let descriptor = socket.as_raw_fd() as usize;
             let interest = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-            epoll::add(&self.epoll, &socket, EventData::new_u64(descriptor as u64), interest)?;
+            epoll::add(
+                &self.epoll,
+                &socket,
+                EventData::new_u64(descriptor as u64),
+                interest,
+            )?;
             if self.connections.len() <= descriptor {
                 self.connections.resize_with(descriptor + 1, || None);
             }
-            let connection = Connection { socket, held: Vec::new(), unsent: Unsent::default() };
+            let connection = Connection {
+                socket,
+                held: Vec::new(),
+                unsent: Unsent::default(),
+            };
             self.connections[descriptor] = Some(connection);
         }
     }
 
     /// Handles one event of one connection.
     fn turn(&mut self, descriptor: usize, flags: EventFlags) {
-        let Some(connection) = &mut self.connections[descriptor] else { return };
+        let Some(connection) = &mut self.connections[descriptor] else {
+            return;
+        };
         let (input, output) = (&mut self.input[..], &mut self.output);
         if let Closed::Yes = connection.turn(flags, input, output, &self.answers) {
             self.connections[descriptor] = None;
@@ -170,8 +194,8 @@ impl Connection {
             if !self.unsent.is_empty() {
                 return Closed::No;
             }
-            // A short read has emptied the socket, and later bytes are a new event. Only the end of the stream may
-            // already have been reported together with the bytes.
+            // A short read has emptied the socket, and later bytes are a new event. Only the end of
+            // the stream may already have been reported together with the bytes.
             if received < input.len() && !flags.contains(EventFlags::RDHUP) {
                 return Closed::No;
             }
@@ -198,8 +222,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Answers the whole requests in `input` with one write, and tells how many bytes they were. A mebibyte ends the
-    /// batch unless the socket takes it whole.
+    /// Answers the whole requests in `input` with one write, and tells how many bytes they were. A
+    /// mebibyte ends the batch unless the socket takes it whole.
     fn answer_batch(
         &mut self,
         input: &[u8],
@@ -239,7 +263,8 @@ impl Connection {
         Ok(used)
     }
 
-    /// Sends `small` and then `large`; what does not fit stays in `unsent` until the socket has room.
+    /// Sends `small` and then `large`; what does not fit stays in `unsent` until the socket has
+    /// room.
     fn send(&mut self, small: &[u8], large: &'static [u8]) -> Result<(), Errno> {
         let result = if large.is_empty() {
             send(&self.socket, small, SendFlags::NOSIGNAL)
@@ -248,7 +273,7 @@ impl Connection {
         };
         let sent = match result {
             Ok(sent) => sent,
-            Err(Errno::AGAIN | Errno::INTR) => 0,
+            Err(Errno::AGAIN) => 0,
             Err(error) => return Err(error),
         };
         let sent_small = sent.min(small.len());
@@ -289,8 +314,11 @@ impl Answers {
     }
 
     fn content_length_of(&self, head: &[u8]) -> Result<usize, Errno> {
-        let start = self.content_length.find(head).ok_or(Errno::INVAL)? + "\r\nContent-Length: ".len();
-        let digits = head[start..].iter().take_while(|byte| byte.is_ascii_digit());
+        let start =
+            self.content_length.find(head).ok_or(Errno::INVAL)? + "\r\nContent-Length: ".len();
+        let digits = head[start..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit());
         Ok(digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0')))
     }
 

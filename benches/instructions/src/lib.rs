@@ -1,0 +1,18 @@
+//! HTTP servers over a client in memory, for counting the instructions that one request costs.
+//!
+//! The client costs next to nothing and is the same for every server: it is the reader and writer
+//! that the server is given, hands out a prepared request, counts the bytes of the answer, and then
+//! hands out the next request. What is counted is thus the server, and one turn of the tokio task
+//! that it runs in.
+
+pub mod bare;
+mod client;
+#[cfg(feature = "dipole")]
+pub mod dipole;
+pub mod hyper;
+mod prepared;
+mod scenario;
+
+pub use client::Client;
+pub use prepared::Prepared;
+pub use scenario::Scenario;

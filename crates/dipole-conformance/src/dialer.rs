@@ -1,5 +1,0 @@
-//! To come.
-
-use crate::Case;
-
-pub(crate) const CASES: &[Case] = &[];

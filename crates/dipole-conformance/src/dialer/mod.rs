@@ -1,0 +1,71 @@
+//! The statements D1 to D8: making connections.
+
+mod families;
+mod footprint;
+mod giving_up;
+mod no_connection;
+
+use dipole_net::BoxFuture;
+
+use crate::pair::once;
+use crate::verdict::Failure;
+use crate::{Case, Outcome};
+
+/// Every statement about dialers, in order.
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        id: "D1",
+        sentence: "refused, unknown host, unknown scheme, unreachable: Err of that kind, within \
+                   the timeout, never a half-made connection",
+        run: |subject| once(subject, no_connection::each_failure_has_its_kind),
+    },
+    Case {
+        id: "D2",
+        sentence: "100 dials with a 1 ms timeout: each a connection or Err(TimedOut), nothing \
+                   leaked",
+        run: |subject| once(subject, giving_up::short_timeouts),
+    },
+    Case {
+        id: "D3",
+        sentence: "dropping a pending dial leaks nothing",
+        run: |subject| once(subject, giving_up::dropped_dials),
+    },
+    Case {
+        id: "D4",
+        sentence: "TCP over IPv4 and IPv6 and Unix sockets (paths and abstract), as declared",
+        run: |subject| once(subject, families::every_declared_family),
+    },
+    Case {
+        id: "D5",
+        sentence: "two address families: the slower one does not delay the dial by more than \
+                   250 ms (RFC 8305)",
+        run: |subject| once(subject, families::happy_eyeballs),
+    },
+    Case {
+        id: "D6",
+        sentence: "dial with TLS gives a verified TLS connection: wrong name, expired, unknown \
+                   issuer are Err(Tls) with the reason",
+        run: |_| no_tls(),
+    },
+    Case {
+        id: "D7",
+        sentence: "add_tls handshakes at once under the deadline, also inside a CONNECT tunnel, \
+                   also TLS in TLS",
+        run: |_| no_tls(),
+    },
+    Case {
+        id: "D8",
+        sentence: "a failed add_tls closes the connection",
+        run: |_| no_tls(),
+    },
+];
+
+/// The kit brings no TLS layer yet, and a network library has none of its own.
+fn no_tls() -> BoxFuture<'static, Outcome> {
+    Box::pin(async {
+        Err(Failure::not_applicable(
+            "a TLS layer (the kit has none yet)",
+        ))
+        .into()
+    })
+}

@@ -1,0 +1,182 @@
+//! Futures in the hands of a case: bounded, polled a few times and dropped, run beside it.
+//!
+//! All time is tokio's, so that a simulated library is judged on a paused clock.
+
+use std::fmt::Display;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::task::{JoinHandle, yield_now};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::verdict::{Failure, Verdict, expect};
+
+/// Longer than anything that is going to happen at all takes on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Slack of the contract: 20 ms plus the timer's resolution.
+const SLACK: Duration = Duration::from_millis(20);
+const RESOLUTION: Duration = Duration::from_millis(1);
+
+/// Waits for `future`, which is to end soon; fails with `what` when it does not.
+pub(crate) fn within<F: Future>(
+    what: impl Display,
+    future: F,
+) -> impl Future<Output = Verdict<F::Output>> {
+    let late = Failure::broken(format_args!("{what} still waits after {PATIENCE:?}"));
+    async move { timeout(PATIENCE, future).await.map_err(|_| late) }
+}
+
+/// Polls `future` once.
+pub(crate) async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+/// What `future` gives at its first poll; fails with `what` when it waits.
+pub(crate) async fn at_once<F: Future>(what: impl Display, future: F) -> Verdict<F::Output> {
+    match poll_once(pin!(future)).await {
+        Poll::Ready(value) => Ok(value),
+        Poll::Pending => Err(Failure::broken(format_args!(
+            "{what} waits, expected it at once"
+        ))),
+    }
+}
+
+/// Polls `future` up to `polls` times, lets other tasks run in between, and drops it: `None` when
+/// it still waited.
+pub(crate) async fn give_up<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    for poll in 0..polls {
+        if poll > 0 {
+            yield_now().await;
+        }
+        if let Poll::Ready(value) = poll_once(future.as_mut()).await {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// Fails with `what` when `future` ends within `window`.
+pub(crate) async fn still_waits<F: Future + ?Sized>(
+    what: impl Display,
+    window: Duration,
+    future: Pin<&mut F>,
+) -> Verdict {
+    let ended = timeout(window, future).await.is_ok();
+    expect(!ended, || format!("{what} ended, expected it to wait"))
+}
+
+/// Waits for `future`, which is to end when `expected` has passed: never before, and at most the
+/// slack after.
+pub(crate) async fn on_time<F: Future>(
+    what: impl Display,
+    expected: Duration,
+    future: F,
+) -> Verdict<F::Output> {
+    let begin = Instant::now();
+    let value = within(&what, future).await?;
+    expect_on_time(what, expected, begin.elapsed())?;
+    Ok(value)
+}
+
+/// Fails when `seen` is before `expected`, or further behind it than the slack.
+#[track_caller]
+pub(crate) fn expect_on_time(what: impl Display, expected: Duration, seen: Duration) -> Verdict {
+    let text = format!("{what} took {seen:.1?}, expected {expected:?} and at most {SLACK:?} more");
+    expect(seen + RESOLUTION >= expected, || &text)?;
+    expect_no_later(what, expected, seen)
+}
+
+/// Fails when `seen` is further behind `limit` than the slack.
+#[track_caller]
+pub(crate) fn expect_no_later(what: impl Display, limit: Duration, seen: Duration) -> Verdict {
+    match seen <= limit + SLACK + RESOLUTION {
+        true => Ok(()),
+        false => Err(Failure::late(format_args!(
+            "{what} took {seen:.1?}, expected at most {limit:?} and {SLACK:?} more"
+        ))),
+    }
+}
+
+/// Waits until `holds`; fails with `what` when that does not come about.
+pub(crate) fn eventually(
+    what: impl Display,
+    mut holds: impl FnMut() -> bool,
+) -> impl Future<Output = Verdict> {
+    let never = Failure::broken(format_args!("{what}: not after {PATIENCE:?}"));
+    async move {
+        let begin = Instant::now();
+        while !holds() {
+            if begin.elapsed() > PATIENCE {
+                return Err(never);
+            }
+            sleep(RESOLUTION).await;
+        }
+        Ok(())
+    }
+}
+
+/// Waits for both, in one task.
+pub(crate) async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
+    let (mut a, mut b) = (pin!(a), pin!(b));
+    let (mut first, mut second) = (None, None);
+    poll_fn(|cx| {
+        if first.is_none() {
+            first = ready(a.as_mut().poll(cx));
+        }
+        if second.is_none() {
+            second = ready(b.as_mut().poll(cx));
+        }
+        match (first.take(), second.take()) {
+            (Some(first), Some(second)) => Poll::Ready((first, second)),
+            (one, other) => {
+                (first, second) = (one, other);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+fn ready<T>(poll: Poll<T>) -> Option<T> {
+    match poll {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+/// A task beside the case, a peer mostly; stopped when this is dropped, so that a case that fails
+/// leaves nothing running.
+pub(crate) struct Task<T> {
+    handle: JoinHandle<T>,
+}
+
+impl<T: Send + 'static> Task<T> {
+    /// Starts it.
+    pub(crate) fn start(future: impl Future<Output = T> + Send + 'static) -> Self {
+        Self {
+            handle: tokio::spawn(future),
+        }
+    }
+
+    /// True when it has ended.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.handle.is_finished()
+    }
+
+    /// Waits for its end; a panic in it is a failure.
+    pub(crate) async fn join(mut self) -> Verdict<T> {
+        (&mut self.handle)
+            .await
+            .map_err(|error| Failure::broken(format_args!("a task of the case: {error}")))
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}

@@ -1,0 +1,169 @@
+//! The body of a request or a response.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::upload::UploadBody;
+
+/// A body: nothing, bytes that are all there, or a stream.
+///
+/// A streamed body is read from the connection as it is polled: nothing more than one piece is
+/// held ahead of its reader. Dropping it before its end is fine: the connection then reads and
+/// throws away the rest, within limits, or closes.
+#[derive(Default)]
+pub struct Body {
+    kind: Kind,
+}
+
+#[derive(Default)]
+enum Kind {
+    #[default]
+    Empty,
+    Full(Bytes),
+    Upload(UploadBody),
+    Boxed(Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send>>),
+}
+
+impl Body {
+    /// No body.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// A body that is all there.
+    #[must_use]
+    pub fn full(data: impl Into<Bytes>) -> Self {
+        let data = data.into();
+        Self { kind: if data.is_empty() { Kind::Empty } else { Kind::Full(data) } }
+    }
+
+    /// Any other body.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: HttpBody<Data = Bytes, Error = BodyError> + Send + 'static,
+    {
+        Self { kind: Kind::Boxed(Box::pin(body)) }
+    }
+
+    pub(crate) fn upload(upload: UploadBody) -> Self {
+        Self { kind: Kind::Upload(upload) }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(data: Bytes) -> Self {
+        Self::full(data)
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::full(text)
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Self::full(text)
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(data: Vec<u8>) -> Self {
+        Self::full(data)
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.kind {
+            Kind::Empty => Poll::Ready(None),
+            Kind::Full(data) => {
+                let data = std::mem::take(data);
+                self.kind = Kind::Empty;
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            Kind::Upload(upload) => upload.poll_frame(cx),
+            Kind::Boxed(body) => body.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Empty => true,
+            Kind::Full(_) => false,
+            Kind::Upload(upload) => upload.is_end_stream(),
+            Kind::Boxed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Full(data) => SizeHint::with_exact(data.len() as u64),
+            Kind::Upload(upload) => upload.size_hint(),
+            Kind::Boxed(body) => body.size_hint(),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Empty => f.write_str("Body::Empty"),
+            Kind::Full(data) => write!(f, "Body::Full({} bytes)", data.len()),
+            Kind::Upload(_) | Kind::Boxed(_) => f.write_str("Body::Stream"),
+        }
+    }
+}
+
+/// Why a body ended before its end.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// The connection failed, or ended in the middle of the body.
+    Connection(dipole_net::Error),
+    /// The next piece did not come in time.
+    TimedOut,
+    /// The body is larger than allowed.
+    TooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The peer broke the rules of the body's framing; says which.
+    Malformed(&'static str),
+    /// The other end of the exchange is gone: its connection was closed, or its handler dropped.
+    Cancelled,
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection(error) => write!(f, "the body was cut short: {error}"),
+            Self::TimedOut => f.write_str("the next piece of the body did not come in time"),
+            Self::TooLarge { limit } => write!(f, "the body is larger than {limit} bytes"),
+            Self::Malformed(what) => write!(f, "the body is malformed: {what}"),
+            Self::Cancelled => f.write_str("the exchange that the body belongs to has ended"),
+        }
+    }
+}
+
+impl std::error::Error for BodyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Connection(error) => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Heads, chunks and trailers into bytes.
+//!
+//! Each encoder says its length first and then fills exactly so many bytes, which the caller asks
+//! the connection for: nothing is built elsewhere and copied over.
+
+use http::{HeaderMap, Method, StatusCode};
+
+use super::fields::content_length;
+use super::trailers;
+
+/// The answer to an expectation (RFC 9110 section 15.2.1).
+pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// What ends a chunk's data.
+pub(crate) const CHUNK_END: &[u8] = b"\r\n";
+
+/// The last chunk, without trailers.
+pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// What a head says about its body. It is the connection that decides; an application's own
+/// `Content-Length` and `Transfer-Encoding` are never sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// Nothing: there is no body, or it ends with the connection.
+    Unsaid,
+    /// `content-length` of so many bytes.
+    Length(u64),
+    /// `transfer-encoding: chunked`.
+    Chunked,
+}
+
+/// What a head says about the connection. An application's own `Connection` is never sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Persistence {
+    /// Nothing: it goes on, as is the rule in HTTP/1.1.
+    Unsaid,
+    /// `connection: close`.
+    Close,
+    /// `connection: keep-alive`, for a client of HTTP/1.0.
+    KeepAlive,
+}
+
+/// What an application's own fields say about what the connection decides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct OwnFields {
+    /// Its `Content-Length`, if it is one number.
+    pub(crate) content_length: Option<u64>,
+    /// It asks to close the connection.
+    pub(crate) close: bool,
+    /// It has a `Date`.
+    pub(crate) has_date: bool,
+}
+
+impl OwnFields {
+    /// Looks through `headers` once.
+    #[inline]
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let mut own = Self::default();
+        for (name, value) in headers {
+            match name.as_str() {
+                "date" => own.has_date = true,
+                "content-length" => own.content_length = content_length(value.as_bytes()).ok(),
+                "connection" => {
+                    let mut tokens = value.as_bytes().split(|&b| b == b',');
+                    own.close |= tokens.any(|t| t.trim_ascii().eq_ignore_ascii_case(b"close"));
+                }
+                _ => {}
+            }
+        }
+        own
+    }
+}
+
+/// The head of a response.
+#[derive(Debug)]
+pub(crate) struct ResponseEncoder<'a> {
+    status: StatusCode,
+    headers: &'a HeaderMap,
+    framing: FramingText,
+    persistence: Persistence,
+    date: Option<&'a [u8; 29]>,
+}
+
+impl<'a> ResponseEncoder<'a> {
+    /// `date` is the time as in `Date`; `None` when the application has set it, or there is no
+    /// clock (RFC 9110 section 6.6.1).
+    #[inline]
+    pub(crate) fn new(
+        status: StatusCode,
+        headers: &'a HeaderMap,
+        framing: Framing,
+        persistence: Persistence,
+        date: Option<&'a [u8; 29]>,
+    ) -> Self {
+        Self { status, headers, framing: FramingText::of(framing), persistence, date }
+    }
+
+    /// How many bytes [`encode`](Self::encode) fills.
+    #[inline]
+    pub(crate) fn encoded_len(&self) -> usize {
+        let mut count = Count(0);
+        self.write(&mut count);
+        count.0
+    }
+
+    /// Fills `out`, of exactly [`encoded_len`](Self::encoded_len) bytes.
+    #[inline]
+    pub(crate) fn encode(&self, out: &mut [u8]) {
+        let mut fill = Fill(out);
+        self.write(&mut fill);
+        debug_assert!(fill.0.is_empty(), "the length was another");
+    }
+
+    #[inline]
+    fn write(&self, sink: &mut impl Sink) {
+        write_status_line(self.status, sink);
+        for (name, value) in self.headers {
+            // The length tells most names from those that are the connection's.
+            match name.as_str() {
+                "connection" | "content-length" | "transfer-encoding" => {}
+                name => write_field(name.as_bytes(), value.as_bytes(), sink),
+            }
+        }
+        self.framing.write(sink);
+        write_persistence(self.persistence, sink);
+        if let Some(date) = self.date {
+            sink.put(b"date: ");
+            sink.put(date);
+            sink.put(b"\r\n");
+        }
+        sink.put(b"\r\n");
+    }
+}
+
+/// The head of a request.
+#[derive(Debug)]
+pub(crate) struct RequestEncoder<'a> {
+    method: &'a Method,
+    target: &'a str,
+    host: &'a [u8],
+    headers: &'a HeaderMap,
+    framing: FramingText,
+    persistence: Persistence,
+}
+
+impl<'a> RequestEncoder<'a> {
+    /// `target` in the form that goes with the method (RFC 9112 section 3.2); `host` is what
+    /// `Host` says, whatever `headers` have.
+    pub(crate) fn new(
+        method: &'a Method,
+        target: &'a str,
+        host: &'a [u8],
+        headers: &'a HeaderMap,
+        framing: Framing,
+        persistence: Persistence,
+    ) -> Self {
+        let framing = FramingText::of(framing);
+        Self { method, target, host, headers, framing, persistence }
+    }
+
+    /// How many bytes [`encode`](Self::encode) fills.
+    #[inline]
+    pub(crate) fn encoded_len(&self) -> usize {
+        let mut count = Count(0);
+        self.write(&mut count);
+        count.0
+    }
+
+    /// Fills `out`, of exactly [`encoded_len`](Self::encoded_len) bytes.
+    #[inline]
+    pub(crate) fn encode(&self, out: &mut [u8]) {
+        let mut fill = Fill(out);
+        self.write(&mut fill);
+        debug_assert!(fill.0.is_empty(), "the length was another");
+    }
+
+    #[inline]
+    fn write(&self, sink: &mut impl Sink) {
+        sink.put(self.method.as_str().as_bytes());
+        sink.put(b" ");
+        sink.put(self.target.as_bytes());
+        // RFC 9110 7.2: Host should be the first field.
+        sink.put(b" HTTP/1.1\r\nhost: ");
+        sink.put(self.host);
+        sink.put(b"\r\n");
+        for (name, value) in self.headers {
+            match name.as_str() {
+                "host" | "connection" | "content-length" | "transfer-encoding" => {}
+                name => write_field(name.as_bytes(), value.as_bytes(), sink),
+            }
+        }
+        self.framing.write(sink);
+        write_persistence(self.persistence, sink);
+        sink.put(b"\r\n");
+    }
+}
+
+/// The first line of a chunk.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ChunkHead {
+    text: [u8; 18],
+    start: u8,
+}
+
+/// The first line of a chunk with `len` bytes of data, at least one.
+#[inline]
+pub(crate) fn chunk_head(len: u64) -> ChunkHead {
+    debug_assert!(len > 0, "a chunk of no bytes ends the body");
+    let mut text = [0; 18];
+    text[16..].copy_from_slice(b"\r\n");
+    let (mut start, mut left) = (16, len);
+    loop {
+        start -= 1;
+        text[start] = b"0123456789abcdef"[(left % 16) as usize];
+        left /= 16;
+        if left == 0 {
+            return ChunkHead { text, start: start as u8 };
+        }
+    }
+}
+
+impl ChunkHead {
+    /// The line with its line end.
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.text[usize::from(self.start)..]
+    }
+}
+
+/// How many bytes [`encode_last_chunk`] fills.
+pub(crate) fn last_chunk_len(trailers: &HeaderMap) -> usize {
+    let mut count = Count(0);
+    write_last_chunk(trailers, &mut count);
+    count.0
+}
+
+/// Fills `out`, of exactly [`last_chunk_len`] bytes, with the last chunk and the trailers. Fields
+/// that must not be trailers (RFC 9110 section 6.5.1) are left out.
+pub(crate) fn encode_last_chunk(trailers: &HeaderMap, out: &mut [u8]) {
+    let mut fill = Fill(out);
+    write_last_chunk(trailers, &mut fill);
+    debug_assert!(fill.0.is_empty(), "the length was another");
+}
+
+fn write_last_chunk(trailers: &HeaderMap, sink: &mut impl Sink) {
+    sink.put(b"0\r\n");
+    for (name, value) in trailers {
+        if !trailers::is_forbidden(name) {
+            write_field(name.as_str().as_bytes(), value.as_bytes(), sink);
+        }
+    }
+    sink.put(b"\r\n");
+}
+
+#[inline]
+fn write_status_line(status: StatusCode, sink: &mut impl Sink) {
+    // RFC 9112 2.3: a server sends its own version, also to a client of HTTP/1.0.
+    if status == StatusCode::OK {
+        return sink.put(b"HTTP/1.1 200 OK\r\n");
+    }
+    sink.put(b"HTTP/1.1 ");
+    sink.put(status.as_str().as_bytes());
+    // RFC 9112 4: the space is sent even when the reason is absent.
+    sink.put(b" ");
+    sink.put(status.canonical_reason().unwrap_or_default().as_bytes());
+    sink.put(b"\r\n");
+}
+
+#[inline]
+fn write_field(name: &[u8], value: &[u8], sink: &mut impl Sink) {
+    sink.put(name);
+    sink.put(b": ");
+    sink.put(value);
+    sink.put(b"\r\n");
+}
+
+#[inline]
+fn write_persistence(persistence: Persistence, sink: &mut impl Sink) {
+    match persistence {
+        Persistence::Unsaid => {}
+        Persistence::Close => sink.put(b"connection: close\r\n"),
+        Persistence::KeepAlive => sink.put(b"connection: keep-alive\r\n"),
+    }
+}
+
+/// A [`Framing`] with its number as text.
+#[derive(Debug)]
+enum FramingText {
+    Unsaid,
+    Length { digits: [u8; 20], start: u8 },
+    Chunked,
+}
+
+impl FramingText {
+    #[inline]
+    fn of(framing: Framing) -> Self {
+        let mut left = match framing {
+            Framing::Unsaid => return Self::Unsaid,
+            Framing::Chunked => return Self::Chunked,
+            Framing::Length(length) => length,
+        };
+        let (mut digits, mut start) = ([0; 20], 20);
+        loop {
+            start -= 1;
+            digits[start] = b'0' + (left % 10) as u8;
+            left /= 10;
+            if left == 0 {
+                return Self::Length { digits, start: start as u8 };
+            }
+        }
+    }
+
+    #[inline]
+    fn write(&self, sink: &mut impl Sink) {
+        match self {
+            Self::Unsaid => {}
+            Self::Length { digits, start } => {
+                sink.put(b"content-length: ");
+                sink.put(&digits[usize::from(*start)..]);
+                sink.put(b"\r\n");
+            }
+            Self::Chunked => sink.put(b"transfer-encoding: chunked\r\n"),
+        }
+    }
+}
+
+/// Where an encoder writes: the same code counts and fills, so that they cannot differ.
+trait Sink {
+    fn put(&mut self, bytes: &[u8]);
+}
+
+struct Count(usize);
+
+impl Sink for Count {
+    #[inline(always)]
+    fn put(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+}
+
+/// The part that is still to be filled.
+struct Fill<'a>(&'a mut [u8]);
+
+impl Sink for Fill<'_> {
+    #[inline(always)]
+    fn put(&mut self, bytes: &[u8]) {
+        let (now, rest) = std::mem::take(&mut self.0)
+            .split_at_mut_checked(bytes.len())
+            .expect("the caller gives as many bytes as were counted");
+        now.copy_from_slice(bytes);
+        self.0 = rest;
+    }
+}

@@ -1,0 +1,231 @@
+//! Where a head ends, in bytes that come bit by bit.
+
+use super::reject::Reject;
+use super::scan;
+
+/// What a head may have at most.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeadLimits {
+    /// The whole head with its blank line, in bytes (431).
+    pub(crate) max_head_bytes: usize,
+    /// The request target, in bytes (414); `http::Uri` has a limit of 65,534 of its own.
+    pub(crate) max_target_bytes: usize,
+    /// How many field lines (431).
+    pub(crate) max_fields: usize,
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self { max_head_bytes: 64 * 1024, max_target_bytes: 16 * 1024, max_fields: 100 }
+    }
+}
+
+/// How many line ends a peer may send before a start line.
+const MAX_LEADING_LINES: usize = 4;
+
+/// Looks for the end of one head. Remembers how far it came, so that a peer that sends one byte at
+/// a time costs no more than one that sends all at once.
+#[derive(Debug, Default)]
+pub(crate) struct HeadScan {
+    /// Where the first line that has not ended yet begins.
+    line: usize,
+    /// No LF is before this place, from `line` on.
+    scanned: usize,
+    /// Lines that have ended, leading empty ones aside: the start line and field lines.
+    lines: usize,
+    leading: usize,
+    has_upgrade: bool,
+    start_checked: bool,
+}
+
+/// A whole head that is held, found by [`HeadScan`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HeadShape {
+    /// All of it in bytes, from the first byte held to its blank line.
+    pub(crate) len: usize,
+    /// Empty lines before the start line, in bytes.
+    pub(super) leading: usize,
+    /// How many field lines.
+    pub(super) fields: usize,
+    /// There is an `Upgrade` field; whether it counts, the parse tells.
+    pub(crate) has_upgrade: bool,
+}
+
+impl HeadScan {
+    /// Looks at `held`, the unread bytes of the connection, of which no byte was consumed since
+    /// the last call. `None`: the head is not whole yet; wait for more.
+    ///
+    /// # Errors
+    /// What is wrong already, however much is still to come.
+    pub(crate) fn find_end(
+        &mut self,
+        held: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<HeadShape>, Reject> {
+        while let Some(at) = scan::find(held.get(self.scanned..).unwrap_or_default(), b'\n') {
+            let lf = self.scanned + at;
+            // RFC 9112 2.2: a bare LF could be taken as a line end. Two parsers that differ in it
+            // see two different messages, so it is none here.
+            if lf == self.line || held[lf - 1] != b'\r' {
+                return Err(Reject::LineEnd);
+            }
+            if lf == self.line + 1 {
+                if let Some(shape) = self.end_empty_line(lf, limits)? {
+                    return Ok(Some(shape));
+                }
+            } else {
+                self.lines += 1;
+                if held[self.line] | 0x20 == b'u' {
+                    let name = &held[self.line..lf];
+                    self.has_upgrade |= name.len() > 8
+                        && name[7] == b':'
+                        && name[..7].eq_ignore_ascii_case(b"upgrade");
+                }
+            }
+            self.line = lf + 1;
+            self.scanned = lf + 1;
+        }
+        self.scanned = held.len();
+        self.check_part(held, limits)?;
+        Ok(None)
+    }
+
+    /// True before the first byte of a start line: the peer may end here in good order.
+    pub(crate) fn is_before_start(&self, held: &[u8]) -> bool {
+        self.lines == 0 && matches!(&held[self.line.min(held.len())..], b"" | b"\r")
+    }
+
+    fn end_empty_line(
+        &mut self,
+        lf: usize,
+        limits: &HeadLimits,
+    ) -> Result<Option<HeadShape>, Reject> {
+        if self.lines == 0 {
+            // RFC 9112 2.2: at least one empty line before the request line is ignored.
+            self.leading += 2;
+            if self.leading > 2 * MAX_LEADING_LINES {
+                return Err(Reject::StartLine);
+            }
+            return Ok(None);
+        }
+        if lf + 1 > limits.max_head_bytes {
+            return Err(Reject::HeadTooLong);
+        }
+        if self.lines - 1 > limits.max_fields {
+            return Err(Reject::TooManyFields);
+        }
+        Ok(Some(HeadShape {
+            len: lf + 1,
+            leading: self.leading,
+            fields: self.lines - 1,
+            has_upgrade: self.has_upgrade,
+        }))
+    }
+
+    /// What can be said of a head that is not whole. Nothing here looks at more than the bytes of
+    /// one line that is not whole, and of that only at its ends.
+    fn check_part(&mut self, held: &[u8], limits: &HeadLimits) -> Result<(), Reject> {
+        if held.len() >= limits.max_head_bytes {
+            let in_target = self.lines == 0 && limits.max_target_bytes < limits.max_head_bytes;
+            return Err(if in_target { Reject::TargetTooLong } else { Reject::HeadTooLong });
+        }
+        if self.lines > limits.max_fields + 1 {
+            return Err(Reject::TooManyFields);
+        }
+        if self.lines > 0 {
+            return self.check_start_line(held);
+        }
+        let part = &held[self.line.min(held.len())..];
+        // 64 bytes are for the method, which may be longer only when the target is shorter.
+        if part.len() > limits.max_target_bytes + 64 {
+            return Err(Reject::TargetTooLong);
+        }
+        // What is not HTTP at all, such as a TLS handshake, is told by its first byte.
+        match part.first() {
+            None | Some(b'\r') => Ok(()),
+            Some(b) if b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b) => Ok(()),
+            Some(_) => Err(Reject::StartLine),
+        }
+    }
+
+    /// A start line without a version is HTTP/0.9, after which no blank line would come.
+    fn check_start_line(&mut self, held: &[u8]) -> Result<(), Reject> {
+        if self.start_checked {
+            return Ok(());
+        }
+        self.start_checked = true;
+        let line = held.get(self.leading..).unwrap_or_default();
+        let line = &line[..scan::find(line, b'\r').unwrap_or(line.len())];
+        let is_version = |text: &[u8]| text.starts_with(b"HTTP/");
+        let at_end = line.len().checked_sub(8).is_some_and(|at| is_version(&line[at..]));
+        if is_version(line) || at_end { Ok(()) } else { Err(Reject::StartLine) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: HeadLimits =
+        HeadLimits { max_head_bytes: 200, max_target_bytes: 20, max_fields: 3 };
+
+    fn whole(held: &[u8]) -> Result<Option<HeadShape>, Reject> {
+        HeadScan::default().find_end(held, &SMALL)
+    }
+
+    #[test]
+    fn a_head_ends_at_its_blank_line() {
+        let head = b"GET / HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n";
+        let shape = HeadShape { len: head.len(), leading: 0, fields: 2, has_upgrade: false };
+        assert_eq!(whole(head), Ok(Some(shape)));
+        assert_eq!(whole(&[head, &b"\r\n\n\0"[..]].concat()), Ok(Some(shape)));
+        for end in 0..head.len() {
+            assert_eq!(whole(&head[..end]), Ok(None), "{end}");
+        }
+    }
+
+    #[test]
+    fn a_head_that_comes_bit_by_bit_ends_at_the_same_place() {
+        let head = b"\r\nGET / HTTP/1.1\r\nUpgrade: x\r\n\r\n";
+        let shape = HeadShape { len: head.len(), leading: 2, fields: 1, has_upgrade: true };
+        assert_eq!(whole(head), Ok(Some(shape)));
+        let mut scan = HeadScan::default();
+        for end in 0..head.len() {
+            assert_eq!(scan.find_end(&head[..end], &SMALL), Ok(None), "{end}");
+            assert_eq!(scan.is_before_start(&head[..end]), end < 3, "{end}");
+        }
+        assert_eq!(scan.find_end(head, &SMALL), Ok(Some(shape)));
+        for first in 0..head.len() {
+            let mut scan = HeadScan::default();
+            assert_eq!(scan.find_end(&head[..first], &SMALL), Ok(None));
+            assert_eq!(scan.find_end(head, &SMALL), Ok(Some(shape)), "{first}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_become_a_head_is_refused_before_it_is_whole() {
+        let bad: &[(&[u8], Reject)] = &[
+            (b"\n", Reject::LineEnd),
+            (b"GET / HTTP/1.1\n", Reject::LineEnd),
+            (b"GET / HTTP/1.1\r\nhost: a\n\n", Reject::LineEnd),
+            (b"GET / HTTP/1.1\r\n\n", Reject::LineEnd),
+            (b"GET /\r\n", Reject::StartLine),
+            (b"hello\r\n", Reject::StartLine),
+            (b"\r\n\r\n\r\n\r\n\r\n", Reject::StartLine),
+            (b"\x16\x03\x01\x02", Reject::StartLine),
+            (b" GET", Reject::StartLine),
+            (&[b'a'; 85], Reject::TargetTooLong),
+            (b"GET / HTTP/1.1\r\na:\r\nb:\r\nc:\r\nd:\r\n", Reject::TooManyFields),
+            (b"GET / HTTP/1.1\r\na:\r\nb:\r\nc:\r\nd:\r\n\r\n", Reject::TooManyFields),
+        ];
+        for (held, reject) in bad {
+            assert_eq!(whole(held), Err(*reject), "{}", held.escape_ascii());
+        }
+        let long = format!("GET / HTTP/1.1\r\na: {}", "b".repeat(200));
+        assert_eq!(whole(long.as_bytes()), Err(Reject::HeadTooLong));
+        let long = format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "b".repeat(200));
+        assert_eq!(whole(long.as_bytes()), Err(Reject::HeadTooLong));
+        let fits = format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "b".repeat(177));
+        assert_eq!(whole(fits.as_bytes()).map(|shape| shape.map(|shape| shape.len)), Ok(Some(200)));
+    }
+}

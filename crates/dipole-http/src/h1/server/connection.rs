@@ -1,0 +1,165 @@
+//! A connection's state, and its loop over the requests that come together.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use dipole_net::Conn;
+use tokio::time::Instant;
+
+use super::After;
+use super::stop::{Stop, Timeout};
+use crate::HttpService;
+use crate::server::{ConnectionInfo, Deadline, Phase, Worker};
+
+/// The server's end of one connection.
+pub(super) struct Connection {
+    pub(super) conn: Box<dyn Conn>,
+    pub(super) worker: Arc<Worker>,
+    pub(super) info: Option<ConnectionInfo>,
+    /// Requests read so far.
+    pub(super) requests: u64,
+    /// By when the head that is awaited has to be whole.
+    pub(super) head_deadline: Option<Instant>,
+    /// By when some of what is queued has to be taken; `None` while nothing waits to be sent.
+    write_deadline: Option<Instant>,
+    timer: Deadline,
+    /// The time at the last look, as long as nothing was waited for since.
+    now: Option<Instant>,
+}
+
+impl Connection {
+    pub(super) fn new(
+        conn: Box<dyn Conn>,
+        worker: Arc<Worker>,
+        info: Option<ConnectionInfo>,
+    ) -> Self {
+        let mut connection = Self {
+            conn,
+            worker,
+            info,
+            requests: 0,
+            head_deadline: None,
+            write_deadline: None,
+            timer: Deadline::default(),
+            now: None,
+        };
+        // The first request has its head deadline from the connection's beginning on.
+        connection.head_deadline = connection.after(connection.worker.config.header_timeout);
+        connection.timer.set(connection.head_deadline);
+        connection
+    }
+
+    /// Waits for the first byte of a request; false when there will be none.
+    pub(super) async fn wait_for_request(&mut self) -> bool {
+        poll_fn(|cx| {
+            match self.conn.poll_fill(cx, 1) {
+                Poll::Ready(filled) => return Poll::Ready(filled.is_ok()),
+                Poll::Pending => self.now = None,
+            }
+            if self.worker.registry.phase() > Phase::Serving {
+                return Poll::Ready(false);
+            }
+            self.timer.poll_passed(cx).map(|()| {
+                self.worker.counters.timed_out.add_one();
+                false
+            })
+        })
+        .await
+    }
+
+    /// Answers the requests that came together, in their order, with one flush where none waits.
+    pub(super) async fn answer<S: HttpService>(&mut self, service: &mut S) -> After {
+        loop {
+            let head = match self.read_head().await {
+                Ok(head) => head,
+                Err(stop) => return self.stop(stop),
+            };
+            match self.exchange(service, head).await {
+                Ok(After::Wait) => {}
+                Ok(other) => return other,
+                Err(stop) => return self.stop(stop),
+            }
+            if self.conn.is_empty() {
+                break;
+            }
+            if self.conn.queued() > self.worker.config.max_queued_bytes
+                && let Err(stop) = self.flush().await
+            {
+                return self.stop(stop);
+            }
+        }
+        match self.flush().await {
+            Ok(()) => After::Wait,
+            Err(stop) => self.stop(stop),
+        }
+    }
+
+    /// Gives back what an idle connection has no use for, and begins its idle time.
+    pub(super) fn rest(&mut self) {
+        self.conn.release();
+        self.head_deadline = None;
+        let idle = self.after(self.worker.config.idle_timeout);
+        self.timer.set(idle);
+    }
+
+    /// The current time; looked up once for all that happens without waiting.
+    pub(super) fn now(&mut self) -> Instant {
+        *self.now.get_or_insert_with(Instant::now)
+    }
+
+    /// A point in time, `timeout` from now.
+    pub(super) fn after(&mut self, timeout: Option<Duration>) -> Option<Instant> {
+        timeout.map(|timeout| self.now() + timeout)
+    }
+
+    /// Sends what is queued.
+    pub(super) async fn flush(&mut self) -> Result<(), Stop> {
+        poll_fn(|cx| {
+            let sent = self.poll_send(cx);
+            if sent.is_ready() {
+                return sent;
+            }
+            self.poll_timeout(cx, None, Timeout::Write).map(Err)
+        })
+        .await
+    }
+
+    /// Sends what is queued; while it is pending, each progress gives it new time.
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
+        let before = self.conn.queued();
+        match self.conn.poll_flush(cx) {
+            Poll::Ready(Ok(())) => {
+                self.write_deadline = None;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(Stop::ClientGone(error))),
+            Poll::Pending => {
+                self.now = None;
+                if self.write_deadline.is_none() || self.conn.queued() < before {
+                    self.write_deadline = self.after(self.worker.config.write_timeout);
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    /// To be called when all else is pending: ready when `deadline` has passed (`timeout` says
+    /// what it was for) or when what is queued has not been taken for too long.
+    pub(super) fn poll_timeout(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadline: Option<Instant>,
+        timeout: Timeout,
+    ) -> Poll<Stop> {
+        self.now = None;
+        let (at, timeout) = match (deadline, self.write_deadline) {
+            (Some(deadline), Some(write)) if write < deadline => (Some(write), Timeout::Write),
+            (None, write) => (write, Timeout::Write),
+            (deadline, _) => (deadline, timeout),
+        };
+        self.timer.set(at);
+        self.timer.poll_passed(cx).map(|()| Stop::TimedOut(timeout))
+    }
+}

@@ -1,0 +1,43 @@
+//! Closing so that the client can read the last answer.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+
+use super::connection::Connection;
+use super::stop::{Stop, Timeout};
+
+impl Connection {
+    /// Sends what is queued, ends this side, and takes in what the client still sends until it
+    /// ends too or the time is up.
+    ///
+    /// RFC 9112 9.6: closing with unread bytes makes the network answer with a reset, and that
+    /// may take the last answer from the client before it has read it.
+    pub(super) async fn linger(&mut self) {
+        if self.flush().await.is_err() {
+            return;
+        }
+        let deadline = Some(self.now() + self.worker.config.linger_timeout);
+        // Whether it ended well makes no difference any more.
+        let _: Stop = poll_fn(|cx| {
+            if let Poll::Ready(gone) = self.poll_throw_away(cx) {
+                return Poll::Ready(gone);
+            }
+            self.poll_timeout(cx, deadline, Timeout::Write)
+        })
+        .await;
+    }
+
+    fn poll_throw_away(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
+        if let Err(error) = ready!(self.conn.poll_shutdown(cx)) {
+            return Poll::Ready(Stop::ClientGone(error));
+        }
+        loop {
+            let held = self.conn.len();
+            let thrown = self.conn.skip(held);
+            self.conn.release();
+            if let Err(error) = thrown.and(ready!(self.conn.poll_fill(cx, 1))) {
+                return Poll::Ready(Stop::ClientGone(error));
+            }
+        }
+    }
+}

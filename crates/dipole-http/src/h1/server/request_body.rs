@@ -1,0 +1,232 @@
+//! A request's body, from the connection to the handler.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use dipole_net::{ConnExt, Error};
+use http_body::Frame;
+use tokio::time::Instant;
+
+use super::connection::Connection;
+use super::stop::Stop;
+use crate::h1::body_reader::{self, ReadFault};
+use crate::h1::codec::encode::CONTINUE;
+use crate::h1::codec::framing::{BodyDecoder, BodyFraming};
+use crate::h1::codec::head::HeadLimits;
+use crate::h1::codec::request::RequestHead;
+use crate::upload::{Demand, Upload, upload};
+use crate::{Body, BodyError};
+
+/// A body up to this size that is held already is given as one piece.
+const MOST_AT_ONCE: u64 = 64 * 1024;
+
+/// The connection's end of a request's body.
+pub(super) struct RequestBody {
+    progress: Progress,
+    /// `None` when nobody reads it, or no more.
+    upload: Option<Upload>,
+    /// The client waits for 100 (Continue) before it sends.
+    awaits_continue: bool,
+    /// Read so far, in bytes.
+    received: u64,
+    /// By when the piece that is awaited has to come.
+    deadline: Option<Instant>,
+}
+
+enum Progress {
+    Reading(BodyDecoder),
+    /// Read to its end.
+    Done,
+    /// What is left of it cannot be found any more.
+    Lost,
+}
+
+impl RequestBody {
+    /// The two ends of the body that follows `head`.
+    pub(super) fn new(
+        connection: &mut Connection,
+        head: &RequestHead,
+        limits: &HeadLimits,
+    ) -> Result<(Self, Body), Stop> {
+        let size = match head.framing {
+            BodyFraming::None => return Ok((Self::none(), Body::empty())),
+            BodyFraming::Length(length) => Some(length),
+            BodyFraming::Chunked => None,
+        };
+        if let (Some(size), Some(limit)) = (size, connection.worker.config.max_body_bytes)
+            && size > limit
+        {
+            return Err(Stop::BodyTooLarge(limit));
+        }
+        if let Some(size) = size.filter(|&size| size <= MOST_AT_ONCE)
+            && connection.conn.len() as u64 >= size
+        {
+            let data = connection.conn.split(size as usize).map_err(Stop::ClientGone)?;
+            return Ok((Self::none(), Body::full(data)));
+        }
+        let (upload, body) = upload(size);
+        let incoming = Self {
+            progress: Progress::Reading(BodyDecoder::of_request(head.framing, limits)),
+            upload: Some(upload),
+            awaits_continue: head.expect_continue,
+            received: 0,
+            deadline: None,
+        };
+        Ok((incoming, Body::upload(body)))
+    }
+
+    fn none() -> Self {
+        Self {
+            progress: Progress::Done,
+            upload: None,
+            awaits_continue: false,
+            received: 0,
+            deadline: None,
+        }
+    }
+
+    /// True when the whole body has been read from the connection.
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.progress, Progress::Done)
+    }
+
+    /// By when the piece that is awaited has to come; `None` when none is.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// False when the rest of the body would keep the connection from going on: a client that has
+    /// not been told to send it may send it or not, so the next request could not be found.
+    pub(super) fn can_be_drained(&self) -> bool {
+        !self.awaits_continue
+    }
+
+    /// Ready when a piece, or the end, was given to the handler; pending when it asks for none or
+    /// none has come.
+    pub(super) fn poll_pump(
+        &mut self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Stop>> {
+        let Some(upload) = &self.upload else { return Poll::Pending };
+        match upload.poll_demand(cx) {
+            Demand::Piece => {}
+            Demand::Nothing => {
+                self.deadline = None;
+                return Poll::Pending;
+            }
+            Demand::Gone => {
+                self.upload = None;
+                self.deadline = None;
+                return Poll::Pending;
+            }
+        }
+        if self.awaits_continue {
+            self.awaits_continue = false;
+            if connection.conn.is_empty() {
+                connection.conn.put(CONTINUE);
+                if let Poll::Ready(Err(stop)) = connection.poll_send(cx) {
+                    return Poll::Ready(Err(stop));
+                }
+            }
+        }
+        let piece = ready!(self.poll_piece(connection, cx));
+        let Some(upload) = &self.upload else { return Poll::Pending };
+        match piece {
+            Ok(piece) => {
+                if let Some(piece) = piece {
+                    upload.give(piece, cx);
+                }
+                if self.is_done() {
+                    upload.end(Ok(()), cx);
+                    self.upload = None;
+                }
+                Poll::Ready(Ok(()))
+            }
+            Err(stop) => {
+                self.lose(&stop, cx);
+                Poll::Ready(Err(stop))
+            }
+        }
+    }
+
+    /// Gives the body up: its reader is told why, and the connection cannot go on.
+    pub(super) fn lose(&mut self, stop: &Stop, cx: &Context<'_>) {
+        self.progress = Progress::Lost;
+        self.deadline = None;
+        if let Some(upload) = self.upload.take() {
+            upload.end(Err(body_error(stop)), cx);
+        }
+    }
+
+    /// Ready with true when the rest of the body was read and thrown away, with false when it is
+    /// more than the limit or cannot be read.
+    pub(super) fn poll_drain(
+        &mut self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+    ) -> Poll<bool> {
+        self.upload = None;
+        let limit = connection.worker.config.max_drain_bytes;
+        let start = self.received;
+        loop {
+            match &self.progress {
+                Progress::Done => return Poll::Ready(true),
+                Progress::Lost => return Poll::Ready(false),
+                Progress::Reading(decoder) if decoder.left() > Some(limit) => {
+                    return Poll::Ready(false);
+                }
+                Progress::Reading(_) if self.received - start > limit => {
+                    return Poll::Ready(false);
+                }
+                Progress::Reading(_) => {}
+            }
+            if ready!(self.poll_piece(connection, cx)).is_err() {
+                return Poll::Ready(false);
+            }
+        }
+    }
+
+    /// The next piece; `None` at the end of the body.
+    fn poll_piece(
+        &mut self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Frame<Bytes>>, Stop>> {
+        let Progress::Reading(decoder) = &mut self.progress else {
+            return Poll::Ready(Ok(None));
+        };
+        let Poll::Ready(read) = body_reader::poll_frame(decoder, &mut *connection.conn, cx) else {
+            if self.deadline.is_none() {
+                self.deadline = connection.after(connection.worker.config.body_timeout);
+            }
+            return Poll::Pending;
+        };
+        self.deadline = None;
+        let frame = match read {
+            Ok(frame) => frame,
+            Err(ReadFault::Connection(error)) => return Poll::Ready(Err(Stop::ClientGone(error))),
+            Err(ReadFault::Rejected(reject)) => return Poll::Ready(Err(Stop::Rejected(reject))),
+        };
+        if decoder.left() == Some(0) || frame.as_ref().is_none_or(Frame::is_trailers) {
+            self.progress = Progress::Done;
+        }
+        let length = frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len);
+        self.received += length as u64;
+        match connection.worker.config.max_body_bytes {
+            Some(limit) if self.received > limit => Poll::Ready(Err(Stop::BodyTooLarge(limit))),
+            _ => Poll::Ready(Ok(frame)),
+        }
+    }
+}
+
+/// What the handler is told of a body that stopped.
+fn body_error(stop: &Stop) -> BodyError {
+    match stop {
+        Stop::ClientGone(error) => BodyError::Connection(Error::clone(error)),
+        Stop::Rejected(reject) => BodyError::Malformed(reject.text()),
+        Stop::BodyTooLarge(limit) => BodyError::TooLarge { limit: *limit },
+        Stop::TimedOut(_) => BodyError::TimedOut,
+        Stop::Panicked | Stop::Failed | Stop::CutShort => BodyError::Cancelled,
+    }
+}

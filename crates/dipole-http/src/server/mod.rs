@@ -1,0 +1,266 @@
+//! The server: one service on any number of addresses and network libraries.
+
+mod accept;
+mod connection;
+mod date;
+mod deadline;
+mod handle;
+mod registry;
+mod stats;
+mod worker;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use dipole_net::{Addr, Error, ErrorKind, ListenOptions, Listener, Result, TlsInfo, Transport};
+
+pub(crate) use self::date::DateText;
+pub(crate) use self::deadline::Deadline;
+pub use self::handle::{Drained, ServerHandle};
+pub(crate) use self::registry::Phase;
+pub(crate) use self::stats::Counter;
+pub use self::stats::ServerStats;
+pub(crate) use self::worker::Worker;
+use crate::{HttpService, ServerConfig};
+
+/// An HTTP server for a [`tower`](tower_service::Service) service, such as an axum `Router`.
+///
+/// ```no_run
+/// use bytes::Bytes;
+/// use dipole_http::{Body, Server};
+/// # use dipole_tokio::Tokio;
+/// # use std::convert::Infallible;
+///
+/// # fn main() -> dipole_net::Result<()> {
+/// let hello = tower::service_fn(|_request: http::Request<Body>| async {
+///     Ok::<_, Infallible>(http::Response::new(Body::from("Hello, World!")))
+/// });
+/// Server::new(hello).listen("127.0.0.1:8888", Tokio::new()).run()
+/// # }
+/// ```
+pub struct Server<S> {
+    service: S,
+    binds: Vec<Bind>,
+    workers: NonZeroUsize,
+    config: ServerConfig,
+    hooks: Hooks,
+}
+
+/// An address to listen on.
+struct Bind {
+    addr: Result<Addr>,
+    transport: Arc<dyn Transport>,
+    options: ListenOptions,
+}
+
+/// What the server asks and tells its owner.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    pub(crate) on_accept: Option<Box<dyn Fn(&Addr) -> Admission + Send + Sync>>,
+    pub(crate) on_connect: Option<Box<dyn Fn(&ConnectionInfo) -> Admission + Send + Sync>>,
+    pub(crate) exposes_connection_info: bool,
+}
+
+/// What a hook decides about a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// The connection goes on.
+    Admit,
+    /// It is closed; no handler sees it.
+    Refuse,
+}
+
+/// The connection that a request came on; cheap to clone.
+///
+/// In the request's extensions where [`Server::expose_connection_info`] asked for it.
+#[derive(Debug, Clone)]
+pub struct ConnectionInfo {
+    inner: Arc<ConnectionInfoInner>,
+}
+
+#[derive(Debug)]
+struct ConnectionInfoInner {
+    local: Addr,
+    peer: Addr,
+    tls: Option<TlsInfo>,
+}
+
+impl ConnectionInfo {
+    pub(crate) fn of(conn: &dyn dipole_net::Conn) -> Self {
+        let (local, peer) = (conn.local_addr(), conn.peer_addr());
+        Self { inner: Arc::new(ConnectionInfoInner { local, peer, tls: conn.tls().cloned() }) }
+    }
+
+    /// The server's end.
+    #[must_use]
+    pub fn local_addr(&self) -> &Addr {
+        &self.inner.local
+    }
+
+    /// The client's end.
+    #[must_use]
+    pub fn peer_addr(&self) -> &Addr {
+        &self.inner.peer
+    }
+
+    /// What TLS negotiated; `None` where there is no TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.inner.tls.as_ref()
+    }
+}
+
+impl<S: HttpService> Server<S> {
+    /// A server for `service`, which each connection gets a clone of.
+    pub fn new(service: S) -> Self {
+        Self {
+            service,
+            binds: Vec::new(),
+            workers: NonZeroUsize::MIN,
+            config: ServerConfig::default(),
+            hooks: Hooks::default(),
+        }
+    }
+
+    /// Listens on `addr` with `transport`. To be called any number of times.
+    ///
+    /// A wrong address is reported by [`start`](Self::start).
+    #[must_use]
+    pub fn listen<A>(self, addr: A, transport: impl Transport + 'static) -> Self
+    where
+        A: TryInto<Addr>,
+        A::Error: std::fmt::Display,
+    {
+        self.listen_with(addr, transport, ListenOptions::default())
+    }
+
+    /// Listens on `addr` with `transport` and these options; their `shards` is set by the server.
+    #[must_use]
+    pub fn listen_with<A>(
+        mut self,
+        addr: A,
+        transport: impl Transport + 'static,
+        options: ListenOptions,
+    ) -> Self
+    where
+        A: TryInto<Addr>,
+        A::Error: std::fmt::Display,
+    {
+        let addr = addr.try_into().map_err(|error| {
+            Error::with_message(ErrorKind::InvalidInput, error.to_string())
+        });
+        self.binds.push(Bind { addr, transport: Arc::new(transport), options });
+        self
+    }
+
+    /// How many workers serve; each is a thread with a runtime and listeners of its own, and a
+    /// connection stays with its worker. 0 is one for each core. Default 1.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = NonZeroUsize::new(workers)
+            .or_else(|| std::thread::available_parallelism().ok())
+            .unwrap_or(NonZeroUsize::MIN);
+        self
+    }
+
+    /// Deadlines and limits.
+    #[must_use]
+    pub fn config(mut self, config: ServerConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Asked with the peer's address before any byte of a connection is read.
+    #[must_use]
+    pub fn on_accept(
+        mut self,
+        hook: impl Fn(&Addr) -> Admission + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.on_accept = Some(Box::new(hook));
+        self
+    }
+
+    /// Asked once a connection's handshake is done, before any request is read.
+    #[must_use]
+    pub fn on_connect(
+        mut self,
+        hook: impl Fn(&ConnectionInfo) -> Admission + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.on_connect = Some(Box::new(hook));
+        self
+    }
+
+    /// Puts a [`ConnectionInfo`] into each request's extensions.
+    #[must_use]
+    pub fn expose_connection_info(mut self) -> Self {
+        self.hooks.exposes_connection_info = true;
+        self
+    }
+
+    /// Binds every address, then serves on threads of its own.
+    ///
+    /// # Errors
+    /// The first address that cannot be bound; then none is. A thread that cannot be started.
+    pub fn start(self) -> Result<ServerHandle> {
+        let (handle, workers) = self.bind()?;
+        for (index, work) in workers.into_iter().enumerate() {
+            worker::start_thread(index, work)?;
+        }
+        Ok(handle)
+    }
+
+    /// Binds every address, then serves on the caller's tokio runtime.
+    ///
+    /// # Errors
+    /// The first address that cannot be bound; then none is.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn spawn(self) -> Result<ServerHandle> {
+        let (handle, workers) = self.bind()?;
+        for work in workers {
+            tokio::spawn(work);
+        }
+        Ok(handle)
+    }
+
+    /// Starts, and waits until the server has ended. For a `main` without a runtime.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn run(self) -> Result<()> {
+        let handle = self.start()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        runtime.block_on(handle.wait());
+        Ok(())
+    }
+
+    /// The handle, and each worker's work.
+    fn bind(self) -> Result<(ServerHandle, Vec<impl Future<Output = ()> + Send>)> {
+        if self.binds.is_empty() {
+            let message = "the server has no address to listen on";
+            return Err(Error::with_message(ErrorKind::InvalidInput, message));
+        }
+        let mut addrs = Vec::new();
+        let mut listeners_of: Vec<Vec<Box<dyn Listener>>> = Vec::new();
+        listeners_of.resize_with(self.workers.get(), Vec::new);
+        for bind in self.binds {
+            let mut options = bind.options;
+            options.shards = self.workers;
+            let shards = bind.transport.listen(&bind.addr?, &options)?;
+            addrs.extend(shards.first().map(|listener| listener.local_addr()));
+            for (listeners, shard) in listeners_of.iter_mut().zip(shards) {
+                listeners.push(shard);
+            }
+        }
+        let group = worker::Group::new(self.config, self.hooks);
+        let mut handle = ServerHandle::new(addrs, group.counters());
+        let mut work = Vec::new();
+        for listeners in listeners_of {
+            let worker = group.worker();
+            let alive = handle.add(&worker);
+            work.push(worker::work(worker, listeners, self.service.clone(), alive));
+        }
+        Ok((handle.sealed(), work))
+    }
+}

@@ -1,0 +1,113 @@
+//! A worker: its listeners, its connections, and what they share.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use dipole_net::Listener;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::accept::{self, Limits};
+use super::date::DateCache;
+use super::registry::{Phase, Registry};
+use super::stats::Counters;
+use super::{DateText, Hooks};
+use crate::{HttpService, ServerConfig};
+
+/// What one worker's connections share.
+pub(crate) struct Worker {
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) hooks: Arc<Hooks>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) registry: Arc<Registry>,
+    pub(super) limits: Arc<Limits>,
+    date: DateCache,
+}
+
+impl Worker {
+    pub(crate) fn date(&self, now: Instant) -> DateText {
+        self.date.at(now)
+    }
+}
+
+/// The workers of one server.
+pub(super) struct Group {
+    config: Arc<ServerConfig>,
+    hooks: Arc<Hooks>,
+    counters: Arc<Counters>,
+    limits: Arc<Limits>,
+}
+
+impl Group {
+    pub(super) fn new(config: ServerConfig, hooks: Hooks) -> Self {
+        let limits = Arc::new(Limits::new(&config));
+        let (config, hooks) = (Arc::new(config), Arc::new(hooks));
+        Self { config, hooks, counters: Arc::default(), limits }
+    }
+
+    pub(super) fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
+    }
+
+    pub(super) fn worker(&self) -> Arc<Worker> {
+        Arc::new(Worker {
+            config: Arc::clone(&self.config),
+            hooks: Arc::clone(&self.hooks),
+            counters: Arc::clone(&self.counters),
+            limits: Arc::clone(&self.limits),
+            registry: Arc::new(Registry::new()),
+            date: DateCache::new(Instant::now()),
+        })
+    }
+}
+
+/// Serves until the server ends and the last connection has.
+pub(super) async fn work<S: HttpService>(
+    worker: Arc<Worker>,
+    listeners: Vec<Box<dyn Listener>>,
+    service: S,
+    alive: watch::Sender<()>,
+) {
+    for listener in listeners {
+        let place = worker.registry.join();
+        tokio::spawn(accept::run(listener, service.clone(), Arc::clone(&worker), place));
+    }
+    poll_fn(|cx| {
+        let is_empty = worker.registry.poll_empty(cx);
+        if is_empty && worker.registry.phase() > Phase::Serving {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    })
+    .await;
+    drop(alive);
+}
+
+/// How long a worker's thread waits for blocking calls of its handlers at its end.
+const BLOCKING_GRACE: Duration = Duration::from_secs(1);
+
+/// Runs a worker on a thread and a runtime of its own.
+pub(super) fn start_thread(
+    index: usize,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let mut builder = Builder::new_current_thread();
+    let runtime_options = move || builder.enable_all().build_local(LocalOptions::default());
+    let (report, reported) = std::sync::mpsc::sync_channel(1);
+    std::thread::Builder::new().name(format!("dipole-{index}")).spawn(move || {
+        let mut runtime_options = runtime_options;
+        match runtime_options() {
+            Ok(runtime) => {
+                let _ = report.send(Ok(()));
+                runtime.block_on(work);
+                runtime.shutdown_timeout(BLOCKING_GRACE);
+            }
+            Err(error) => drop(report.send(Err(error))),
+        }
+    })?;
+    reported.recv().unwrap_or_else(|_| Err(io::Error::other("the worker's thread has died")))
+}

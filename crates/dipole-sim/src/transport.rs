@@ -1,0 +1,55 @@
+//! The listening half.
+
+use std::collections::BTreeMap;
+
+use dipole_net::{
+    Addr, Capabilities, Error, ErrorKind, ListenOptions, Listener, Result, Transport,
+};
+
+use crate::Network;
+use crate::listener::SimListener;
+use crate::network::{Bound, Shard};
+use crate::place::Place;
+
+impl Transport for Network {
+    fn name(&self) -> &'static str {
+        "sim"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Self::CAPABILITIES
+    }
+
+    /// Shards get connections in turn; those of a dropped shard go to the others, and when the
+    /// last is dropped they are reset and the address is free. Every address can be listened on
+    /// that is `sim:NAME:PORT`, `NAME:PORT` or IP; the options `shards` and `backlog` count.
+    fn listen(&self, addr: &Addr, options: &ListenOptions) -> Result<Vec<Box<dyn Listener>>> {
+        let (mut place, form) = Place::parse(addr)?;
+        let in_use = || Error::with_message(ErrorKind::AddrInUse, format!("{addr} is in use"));
+        let mut state = self.lock();
+        if place.port == 0 {
+            place.port = state.free_port(&place.name).ok_or_else(in_use)?;
+        }
+        if state.bounds.contains_key(&place) {
+            return Err(in_use());
+        }
+        let addr = place.addr(form);
+        let bound = Bound {
+            addr: addr.clone(),
+            form,
+            shards: (0..options.shards.get())
+                .map(|_| Some(Shard::default()))
+                .collect(),
+            turn: 0,
+            backlog: (options.backlog as usize).min(state.config.backlog).max(1),
+            dialers: BTreeMap::new(),
+        };
+        state.known.insert(place.name.clone());
+        state.bounds.insert(place.clone(), bound);
+        drop(state);
+        let listener = |shard| SimListener::new(self.clone(), place.clone(), addr.clone(), shard);
+        Ok((0..options.shards.get())
+            .map(|shard| Box::new(listener(shard)) as _)
+            .collect())
+    }
+}
