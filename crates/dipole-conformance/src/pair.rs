@@ -34,11 +34,24 @@ pub(crate) struct Pair {
     pub(crate) place: Rendezvous,
 }
 
+/// The two ends of a connection; as it is made, the dialed one first.
+pub(crate) type Ends = (Box<dyn Conn>, Box<dyn Conn>);
+
 /// Which end of a connection is under judgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Dialed,
     Accepted,
+}
+
+impl End {
+    /// This end of a connection, then the other one.
+    pub(crate) fn of(self, (dialed, accepted): Ends) -> Ends {
+        match self {
+            Self::Dialed => (dialed, accepted),
+            Self::Accepted => (accepted, dialed),
+        }
+    }
 }
 
 impl fmt::Display for End {
@@ -115,10 +128,7 @@ where
     for end in [End::Dialed, End::Accepted] {
         retried(|| async {
             let mut place = Rendezvous::at(subject, address).await?;
-            let (conn, peer) = match (end, place.connect().await?) {
-                (End::Dialed, (dialed, accepted)) => (dialed, accepted),
-                (End::Accepted, (dialed, accepted)) => (accepted, dialed),
-            };
+            let (conn, peer) = end.of(place.connect().await?);
             let capabilities = subject.transport.capabilities();
             case(Pair {
                 conn,
@@ -174,7 +184,7 @@ impl Rendezvous {
     }
 
     /// A new connection: its dialed end, then its accepted end.
-    pub(crate) async fn connect(&mut self) -> Verdict<(Box<dyn Conn>, Box<dyn Conn>)> {
+    pub(crate) async fn connect(&mut self) -> Verdict<Ends> {
         let (dialed, accepted) = both(
             dial(&self.subject, &self.address),
             accept(&mut *self.listener),
@@ -224,7 +234,7 @@ pub(crate) async fn try_dial(subject: &Subject, address: &Addr) -> Result<Box<dy
 }
 
 /// A connection over the library's first address: its dialed end, then its accepted end.
-pub(crate) async fn connected(subject: &Arc<Subject>) -> Verdict<(Box<dyn Conn>, Box<dyn Conn>)> {
+pub(crate) async fn connected(subject: &Arc<Subject>) -> Verdict<Ends> {
     Rendezvous::new(subject).await?.connect().await
 }
 

@@ -37,7 +37,10 @@ pub(crate) fn raise_descriptor_limit() -> Option<usize> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         // Refused, it stays as it is: the caller makes do with what there is.
-        let raised = Rlimit { current: limit.maximum, ..limit };
+        let raised = Rlimit {
+            current: limit.maximum,
+            ..limit
+        };
         _ = setrlimit(Resource::Nofile, raised);
     }
     getrlimit(Resource::Nofile)

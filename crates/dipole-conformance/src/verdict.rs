@@ -26,13 +26,13 @@ impl Failure {
     /// The statement does not hold.
     #[track_caller]
     pub(crate) fn broken(text: impl Display) -> Self {
-        Self::Broken(located(text))
+        Self::Broken(located(text, Location::caller()))
     }
 
     /// Something came too late.
     #[track_caller]
     pub(crate) fn late(text: impl Display) -> Self {
-        Self::Late(located(text))
+        Self::Late(located(text, Location::caller()))
     }
 
     /// The statement needs `capability`, which the library declares absent.
@@ -147,9 +147,7 @@ pub(crate) fn expect_error_of<T>(
     }
 }
 
-#[track_caller]
-fn located(text: impl Display) -> String {
-    let place = Location::caller();
+fn located(text: impl Display, place: &Location<'_>) -> String {
     let file = place.file().rsplit("src/").next().unwrap_or_default();
     format!("{text} [{file}:{}]", place.line())
 }

@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 use std::future::poll_fn;
+use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
@@ -16,11 +17,15 @@ use crate::verdict::{Failure, Verdict, expect};
 /// Longer than anything that is going to happen at all takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long a failure waits for a better explanation.
+const BRIEFLY: Duration = Duration::from_millis(100);
+
 /// Slack of the contract: 20 ms plus the timer's resolution.
 const SLACK: Duration = Duration::from_millis(20);
 const RESOLUTION: Duration = Duration::from_millis(1);
 
 /// Waits for `future`, which is to end soon; fails with `what` when it does not.
+#[track_caller]
 pub(crate) fn within<F: Future>(
     what: impl Display,
     future: F,
@@ -35,12 +40,17 @@ pub(crate) async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Po
 }
 
 /// What `future` gives at its first poll; fails with `what` when it waits.
-pub(crate) async fn at_once<F: Future>(what: impl Display, future: F) -> Verdict<F::Output> {
-    match poll_once(pin!(future)).await {
-        Poll::Ready(value) => Ok(value),
-        Poll::Pending => Err(Failure::broken(format_args!(
-            "{what} waits, expected it at once"
-        ))),
+#[track_caller]
+pub(crate) fn at_once<F: Future>(
+    what: impl Display,
+    future: F,
+) -> impl Future<Output = Verdict<F::Output>> {
+    let waits = Failure::broken(format_args!("{what} waits, expected it at once"));
+    async move {
+        match poll_once(pin!(future)).await {
+            Poll::Ready(value) => Ok(value),
+            Poll::Pending => Err(waits),
+        }
     }
 }
 
@@ -60,26 +70,37 @@ pub(crate) async fn give_up<F: Future>(polls: usize, future: F) -> Option<F::Out
 }
 
 /// Fails with `what` when `future` ends within `window`.
-pub(crate) async fn still_waits<F: Future + ?Sized>(
+#[track_caller]
+pub(crate) fn still_waits<F: Future + ?Sized>(
     what: impl Display,
     window: Duration,
     future: Pin<&mut F>,
-) -> Verdict {
-    let ended = timeout(window, future).await.is_ok();
-    expect(!ended, || format!("{what} ended, expected it to wait"))
+) -> impl Future<Output = Verdict> {
+    let ended = Failure::broken(format_args!("{what} ended, expected it to wait"));
+    async move {
+        match timeout(window, future).await {
+            Ok(_) => Err(ended),
+            Err(_) => Ok(()),
+        }
+    }
 }
 
 /// Waits for `future`, which is to end when `expected` has passed: never before, and at most the
 /// slack after.
-pub(crate) async fn on_time<F: Future>(
+#[track_caller]
+pub(crate) fn on_time<F: Future>(
     what: impl Display,
     expected: Duration,
     future: F,
-) -> Verdict<F::Output> {
-    let begin = Instant::now();
-    let value = within(&what, future).await?;
-    expect_on_time(what, expected, begin.elapsed())?;
-    Ok(value)
+) -> impl Future<Output = Verdict<F::Output>> {
+    let what = format!("{what} (line {})", Location::caller().line());
+    let ended = within(&what, future);
+    async move {
+        let begin = Instant::now();
+        let value = ended.await?;
+        expect_on_time(what, expected, begin.elapsed())?;
+        Ok(value)
+    }
 }
 
 /// Fails when `seen` is before `expected`, or further behind it than the slack.
@@ -102,6 +123,7 @@ pub(crate) fn expect_no_later(what: impl Display, limit: Duration, seen: Duratio
 }
 
 /// Waits until `holds`; fails with `what` when that does not come about.
+#[track_caller]
 pub(crate) fn eventually(
     what: impl Display,
     mut holds: impl FnMut() -> bool,
@@ -172,6 +194,18 @@ impl<T: Send + 'static> Task<T> {
         (&mut self.handle)
             .await
             .map_err(|error| Failure::broken(format_args!("a task of the case: {error}")))
+    }
+}
+
+impl<T: Send + 'static> Task<Verdict<T>> {
+    /// What the task failed with; `failure` when it did not. The other side of a connection that
+    /// breaks often knows better why.
+    pub(crate) async fn or_else(self, failure: impl Into<Failure>) -> Failure {
+        let failure = failure.into();
+        match timeout(BRIEFLY, self.join()).await {
+            Ok(Ok(Err(better)) | Err(better)) => better,
+            Ok(Ok(Ok(_))) | Err(_) => failure,
+        }
     }
 }
 

@@ -15,7 +15,9 @@ where
     L: Transport + Dialer + 'static,
 {
     let library = Arc::new(library);
-    let addresses = addresses.iter().map(|text| text.parse::<Addr>().expect("an address"));
+    let addresses = addresses
+        .iter()
+        .map(|text| text.parse::<Addr>().expect("an address"));
     Subject {
         name: Transport::name(&*library).into(),
         transport: library.clone(),
@@ -35,13 +37,20 @@ fn on_sim(config: Config) -> Subject {
 
 fn run<T>(paused: bool, future: impl Future<Output = T>) -> T {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().start_paused(paused).build().expect("a runtime").block_on(future)
+    builder
+        .enable_all()
+        .start_paused(paused)
+        .build()
+        .expect("a runtime")
+        .block_on(future)
 }
 
 async fn dialer_and_listener(subject: Subject) -> Vec<Report> {
     let mut reports = Vec::new();
     for group in ["D", "L"] {
-        let report = judge(subject.clone(), Some(group), |_| {}).await.expect("the group exists");
+        let report = judge(subject.clone(), Some(group), |_| {})
+            .await
+            .expect("the group exists");
         println!("{}", report.table());
         assert!(report.is_good(), "{}", report.table());
         reports.push(report);
@@ -53,7 +62,10 @@ async fn dialer_and_listener(subject: Subject) -> Vec<Report> {
 #[test]
 fn both_libraries_pass_and_flawed_servers_are_caught() {
     let reports = run(false, dialer_and_listener(on_tokio(None)));
-    let passed: usize = reports.iter().map(|report| report.count(Status::Passed)).sum();
+    let passed: usize = reports
+        .iter()
+        .map(|report| report.count(Status::Passed))
+        .sum();
     assert!(passed >= 15, "{passed} cases passed");
     run(true, dialer_and_listener(on_sim(Config::default())));
     run(true, dialer_and_listener(on_sim(Config::rough(1))));
@@ -68,7 +80,10 @@ fn both_libraries_pass_and_flawed_servers_are_caught() {
         (Flaw::RunsOn, "L12"),
         (Flaw::ClosesBeforeSwap, "L13"),
     ] {
-        let case = cases().into_iter().find(|case| case.id == id).expect("the case exists");
+        let case = cases()
+            .into_iter()
+            .find(|case| case.id == id)
+            .expect("the case exists");
         let subject = Arc::new(on_tokio(Some(flaw)));
         let report = run(false, case.judge(&subject));
         println!("{flaw:?}: {} {}", report.id, report.detail);

@@ -4,18 +4,23 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use compare::{BINARY, HELLO, TEXT};
-use dipole::Body;
+use dipole::tokio::Tokio;
+use dipole::{Body, Server};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let server = dipole::Server::new(tower::service_fn(answer))
-        .listen(compare::listen_address(), dipole::tokio::Tokio::new())
+    let server = Server::new(tower::service_fn(answer))
+        .listen(compare::listen_address(), Tokio::new())
         .workers(1)
         .start()?;
-    compare::announce(server.local_addrs()[0], "dipole");
-    server.wait();
+    compare::announce(
+        server.local_addrs()[0].ip().expect("it listens on TCP"),
+        "dipole",
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(server.wait());
     Ok(())
 }
 

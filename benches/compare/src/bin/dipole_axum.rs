@@ -1,13 +1,19 @@
 //! The axum `Router` of `axum`, unchanged, on Dipole with its tokio network library and one worker.
 
 use compare::routes::router;
+use dipole::Server;
+use dipole::tokio::Tokio;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let server = dipole::Server::new(router())
-        .listen(compare::listen_address(), dipole::tokio::Tokio::new())
+    let server = Server::new(router())
+        .listen(compare::listen_address(), Tokio::new())
         .workers(1)
         .start()?;
-    compare::announce(server.local_addrs()[0], "dipole_axum");
-    server.wait();
+    compare::announce(
+        server.local_addrs()[0].ip().expect("it listens on TCP"),
+        "dipole_axum",
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(server.wait());
     Ok(())
 }

@@ -53,6 +53,7 @@ async fn all_arrives_before_the_end(
     Pair {
         mut conn,
         mut peer,
+        end,
         mut place,
         ..
     }: Pair,
@@ -77,7 +78,7 @@ async fn all_arrives_before_the_end(
         let result = within("peek(1)", conn.peek(1)).await?;
         expect_error(result, &ErrorKind::Eof, "peek(1) after the peer closed")?;
         writer.join().await??;
-        (conn, peer) = place.connect().await?;
+        (conn, peer) = end.of(place.connect().await?);
     }
     Ok(())
 }
@@ -246,11 +247,7 @@ async fn nothing_works_after_close(
         .await
         .map_err(|failure| failure.of("after close"))?;
 
-    let (dialed, accepted) = place.connect().await?;
-    let (mut conn, _peer) = match end {
-        End::Dialed => (dialed, accepted),
-        End::Accepted => (accepted, dialed),
-    };
+    let (mut conn, _peer) = end.of(place.connect().await?);
     conn.reset();
     is_closed(&mut conn)
         .await

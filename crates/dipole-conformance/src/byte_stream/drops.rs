@@ -184,16 +184,16 @@ async fn drop_flushes(
             _ => give_up(random.between(1, 4), conn.flush()).await,
         };
         match ended {
-            Some(result) => {
-                result?;
-                expect_equal(conn.queued(), 0, "queued() after a flush that ended")?;
-            }
+            Some(Err(error)) => return Err(reader.or_else(error).await),
+            Some(Ok(())) => expect_equal(conn.queued(), 0, "queued() after a flush")?,
             None => drops += 1,
         }
         permits.add_permits(random.between(0, 3));
     }
     permits.close();
-    within("the last flush", conn.flush()).await??;
+    if let Err(error) = within("the last flush", conn.flush()).await? {
+        return Err(reader.or_else(error).await);
+    }
     drop(conn);
     let arrived = within("the reader", reader.join()).await???;
     expect_equal(arrived, queued, "the bytes that arrived")

@@ -23,11 +23,12 @@ async fn both_directions_at_once(subject: Arc<Subject>) -> Verdict {
     // One task for each direction, so that the two wakers differ.
     let (dialed, accepted) = connected(&subject).await?;
     let (dialed, accepted) = (Shared::new(dialed), Shared::new(accepted));
+    // The readers are asked first: they know what went wrong.
     let tasks = [
-        Task::start(write(dialed.clone(), Endless::new(41), 64 * MIB)),
-        Task::start(write(accepted.clone(), Endless::new(42), 64 * MIB)),
-        Task::start(read(accepted, Endless::new(41), 64 * MIB)),
-        Task::start(read(dialed, Endless::new(42), 64 * MIB)),
+        Task::start(read(accepted.clone(), Endless::new(41), 64 * MIB)),
+        Task::start(read(dialed.clone(), Endless::new(42), 64 * MIB)),
+        Task::start(write(dialed, Endless::new(41), 64 * MIB)),
+        Task::start(write(accepted, Endless::new(42), 64 * MIB)),
     ];
     for task in tasks {
         within("a direction of four tasks", task.join()).await???;

@@ -109,12 +109,9 @@ async fn flush_ends_when_all_is_taken(
         let begin = piece * PIECE;
         conn.write_binary(stream.part(begin, MIB));
         conn.put(&stream.part(begin + MIB, MIB));
-        let result = within("flush", conn.flush()).await?;
-        if let (Err(_), true) = (&result, reader.is_finished()) {
-            reader.join().await??;
-            return Ok(result?);
+        if let Err(error) = within("flush", conn.flush()).await? {
+            return Err(reader.or_else(error).await);
         }
-        result?;
         expect_equal(conn.queued(), 0, "queued() after flush")?;
         let sent = conn.stats().sent;
         expect_equal(

@@ -122,11 +122,7 @@ async fn small_writes_go_at_once(pair: Pair) -> Verdict {
             .find(|address| address.ip().is_some());
         let address: &Addr = address.ok_or_else(|| Failure::broken("no TCP address is given"))?;
         place = Rendezvous::at(&subject, address).await?;
-        let (dialed, accepted) = place.connect().await?;
-        (conn, peer) = match end {
-            End::Dialed => (dialed, accepted),
-            End::Accepted => (accepted, dialed),
-        };
+        (conn, peer) = end.of(place.connect().await?);
     }
     let echo = Task::start(async move {
         while peer.skip_all(2).await.is_ok() {

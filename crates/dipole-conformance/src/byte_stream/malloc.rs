@@ -5,7 +5,7 @@ use dipole_net::{Conn, ConnExt};
 
 use super::traffic::{KIB, MIB, expect_silence, flush, receive, send};
 use crate::Case;
-use crate::pair::{Pair, on_both_ends};
+use crate::pair::{End, Pair, on_both_ends};
 use crate::random::random_bytes;
 use crate::verdict::{Verdict, expect, expect_bytes, expect_equal};
 use crate::waiting::{Task, at_once, within};
@@ -61,12 +61,9 @@ async fn malloc_is_zeroed(
         conn.write_binary(Bytes::from(vec![DIRT; 10]));
         conn.close();
         drop(peer);
-        let (dialed, accepted) = place.connect().await?;
-        (conn, peer) = if round % 2 == 0 {
-            (dialed, accepted)
-        } else {
-            (accepted, dialed)
-        };
+        // The ends take turns, so that memory of one is met by the other.
+        let end = [End::Dialed, End::Accepted][round % 2];
+        (conn, peer) = end.of(place.connect().await?);
     }
     Ok(())
 }
@@ -172,8 +169,7 @@ async fn call_order_is_kept(
         let total: usize = turn.iter().sum();
         let seen = match within("read_binary", peer.read_binary(total)).await? {
             Ok(seen) => seen,
-            // What the writer found says more than the end that the reader saw.
-            Err(error) => return Err(writer.join().await?.err().unwrap_or(error.into())),
+            Err(error) => return Err(writer.or_else(error).await),
         };
         peer.release();
         expect_bytes(&seen, &data[..total], format_args!("sizes {turn:?}"))?;

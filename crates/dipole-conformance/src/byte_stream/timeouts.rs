@@ -171,18 +171,18 @@ async fn closing_from_elsewhere_unblocks(
 
     // One direction alone, in an await of one task, closed by another.
     for end in [End::Dialed, End::Accepted] {
-        let (dialed, accepted) = place.connect().await?;
-        let (mut conn, _peer) = match end {
-            End::Dialed => (dialed, accepted),
-            End::Accepted => (accepted, dialed),
-        };
+        let (mut conn, _peer) = end.of(place.connect().await?);
         let closer = conn.closer();
         let close = Task::start(async move {
             moment().await;
             closer.close();
         });
         let result = within("a peek that is closed from elsewhere", conn.peek(1)).await?;
-        expect_error(result, &ErrorKind::Closed, "a peek that is closed from elsewhere")?;
+        expect_error(
+            result,
+            &ErrorKind::Closed,
+            "a peek that is closed from elsewhere",
+        )?;
         close.join().await?;
         conn.put(b"x");
         let result = at_once("a flush after it", conn.flush()).await?;

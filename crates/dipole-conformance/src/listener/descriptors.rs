@@ -202,7 +202,7 @@ mod unix {
     impl Drop for Drought {
         fn drop(&mut self) {
             // It was this process's limit before, so it may have it again.
-            drop(setrlimit(Resource::Nofile, self.previous));
+            let _ = setrlimit(Resource::Nofile, self.previous);
         }
     }
 

@@ -30,7 +30,9 @@ pub(super) async fn serve(
     mut phase: watch::Receiver<Phase>,
 ) {
     let peer = incoming.peer_addr().clone();
-    let Ok(Some(mut conn)) = incoming.accept().await.map(Connection::into_bytes) else { return };
+    let Ok(Some(mut conn)) = incoming.accept().await.map(Connection::into_bytes) else {
+        return;
+    };
     let allowed = (shared.options.on_connect)(&peer);
     if !allowed && shared.flaw != Some(Flaw::IgnoresRefusal) {
         return;
@@ -77,9 +79,10 @@ async fn read_request(conn: &mut dyn Conn) -> Result<Request> {
 
 fn parse(line: &[u8]) -> Option<Request> {
     match std::str::from_utf8(line).ok()?.split_once(' ') {
-        Some(("slow", milliseconds)) => {
-            milliseconds.parse().ok().map(|number| Request::Slow(Duration::from_millis(number)))
-        }
+        Some(("slow", milliseconds)) => milliseconds
+            .parse()
+            .ok()
+            .map(|number| Request::Slow(Duration::from_millis(number))),
         None if line == b"quick" => Some(Request::Quick),
         None if line == b"panic" => Some(Request::Panic),
         _ => None,
@@ -97,10 +100,13 @@ async fn handle(conn: &mut dyn Conn, request: Request, shared: &Arc<Shared>) -> 
     let runs_on = shared.flaw == Some(Flaw::RunsOn);
     // A task of its own, so that a panic stays in it; it is stopped when the set is dropped.
     let mut handler = JoinSet::new();
-    let mut guard = Guard { shared: Arc::clone(shared), finished: false };
+    let guard = Guard {
+        shared: Arc::clone(shared),
+        finished: false,
+    };
     handler.spawn(async move {
         respond(request).await;
-        guard.finished = true;
+        guard.finish();
     });
     let watches = shared.options.cancel_on_disconnect && !runs_on;
     let handled = tokio::select! {
@@ -145,6 +151,12 @@ async fn client_has_gone(conn: &mut dyn Conn) {
 struct Guard {
     shared: Arc<Shared>,
     finished: bool,
+}
+
+impl Guard {
+    fn finish(mut self) {
+        self.finished = true;
+    }
 }
 
 impl Drop for Guard {

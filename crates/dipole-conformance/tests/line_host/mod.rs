@@ -8,7 +8,7 @@ mod connection;
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -67,8 +67,12 @@ impl Host for LineHost {
             let listeners = transport.listen(addr, &listen)?;
             let server = LineServer {
                 addr: listeners[0].local_addr(),
-                listen,
-                shared: Arc::new(Shared { options, flaw, handlers: Counters::default() }),
+                listen: Mutex::new(listen),
+                shared: Arc::new(Shared {
+                    options,
+                    flaw,
+                    handlers: Counters::default(),
+                }),
                 generations: Mutex::default(),
             };
             server.serve(listeners);
@@ -90,14 +94,18 @@ impl Host for LineHost {
 
     fn parse_answer(&self, bytes: &[u8]) -> Option<Answer> {
         let length = bytes.iter().position(|byte| *byte == b'\n')? + 1;
-        Some(Answer { length, ok: &bytes[..length] == b"ok\n" })
+        Some(Answer {
+            length,
+            ok: &bytes[..length] == b"ok\n",
+        })
     }
 }
 
 /// A server that runs, and what its connections share.
 struct LineServer {
     addr: Addr,
-    listen: ListenOptions,
+    /// Has the socket, until the shutdown.
+    listen: Mutex<ListenOptions>,
     shared: Arc<Shared>,
     /// Those who listen and those who listened before a swap. Dropped, they end at once.
     generations: Mutex<Vec<Arc<watch::Sender<Phase>>>>,
@@ -137,8 +145,14 @@ impl LineServer {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<watch::Sender<Phase>>>> {
-        self.generations.lock().unwrap_or_else(PoisonError::into_inner)
+        self.generations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Running for LineServer {
@@ -149,7 +163,8 @@ impl Running for LineServer {
     fn shutdown(&self, deadline: Duration) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let end = Instant::now() + deadline;
-            let generations = self.lock().clone();
+            lock(&self.listen).descriptor = None;
+            let generations = lock(&self.generations).clone();
             for phase in &generations {
                 phase.send_if_modified(|phase| {
                     let sooner = !matches!(phase, Phase::End(earlier) if *earlier <= end);
@@ -169,20 +184,30 @@ impl Running for LineServer {
     }
 
     fn handlers(&self) -> Handlers {
-        let Counters { begun, panicked, cancelled } = &self.shared.handlers;
+        let Counters {
+            begun,
+            panicked,
+            cancelled,
+        } = &self.shared.handlers;
         let [begun, panicked, cancelled] =
             [begun, panicked, cancelled].map(|count| count.load(Ordering::Relaxed));
-        Handlers { begun, panicked, cancelled }
+        Handlers {
+            begun,
+            panicked,
+            cancelled,
+        }
     }
 
     fn swap(&self, transport: Arc<dyn Transport>) -> Option<BoxFuture<'_, Result<()>>> {
-        self.listen.descriptor.as_ref()?;
+        let listen = lock(&self.listen).clone();
+        listen.descriptor.as_ref()?;
         Some(Box::pin(async move {
-            let old = self.lock().clone();
+            let old = lock(&self.generations).clone();
             if self.shared.flaw == Some(Flaw::ClosesBeforeSwap) {
-                old.iter().for_each(|phase| drop(phase.send(Phase::End(Instant::now()))));
+                old.iter()
+                    .for_each(|phase| drop(phase.send(Phase::End(Instant::now()))));
             }
-            self.serve(transport.listen(&self.addr, &self.listen)?);
+            self.serve(transport.listen(&self.addr, &listen)?);
             for phase in old {
                 phase.send_if_modified(|phase| {
                     let serving = *phase == Phase::Serve;
@@ -208,8 +233,7 @@ async fn accept(
     loop {
         let incoming = tokio::select! {
             biased;
-            () = no_longer(&mut phase, |phase| *phase == Phase::Serve), if !keeps_listening => break,
-            () = ended(&mut phase) => break,
+            () = no_longer(&mut phase, |phase| keeps_listening || *phase == Phase::Serve) => break,
             incoming = poll_fn(|cx| listener.poll_accept(cx)) => incoming,
         };
         match incoming {

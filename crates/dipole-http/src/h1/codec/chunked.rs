@@ -78,7 +78,9 @@ impl ChunkedDecoder {
                     return Ok(Step::Data { skip: at, len });
                 }
                 State::Trailers { .. } => return self.decode_trailers(held, at),
-                State::Ended => return Ok(Step::End { skip: at, trailers: None }),
+                State::Ended => {
+                    return Ok(Step::End { skip: at, trailers: None });
+                }
                 _ => {}
             }
             let Some(&byte) = held.get(at) else {
@@ -202,7 +204,11 @@ mod tests {
                 Step::End { skip, trailers } => {
                     let trailers = trailers.map(|trailers| format!("{trailers:?}"));
                     assert_eq!(decoder.decode(b"x"), Ok(Step::End { skip: 0, trailers: None }));
-                    return Ok(Some((body, trailers.unwrap_or_default(), coded.len() - from - skip)));
+                    return Ok(Some((
+                        body,
+                        trailers.unwrap_or_default(),
+                        coded.len() - from - skip,
+                    )));
                 }
             }
         }

@@ -351,3 +351,157 @@ impl Sink for Fill<'_> {
         self.0 = rest;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+
+    fn fields(list: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in list {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn response(encoder: &ResponseEncoder<'_>) -> String {
+        let mut out = vec![0; encoder.encoded_len()];
+        encoder.encode(&mut out);
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    #[test]
+    fn a_response_head_has_the_fields_in_order_and_the_connections_own() {
+        let headers = fields(&[
+            ("content-type", "text/plain"),
+            ("transfer-encoding", "gzip"),
+            ("set-cookie", "a"),
+            ("content-length", "99"),
+            ("connection", "x"),
+            ("set-cookie", "b"),
+        ]);
+        let encoder = ResponseEncoder::new(
+            StatusCode::OK,
+            &headers,
+            Framing::Length(1234567890),
+            Persistence::Close,
+            Some(DATE),
+        );
+        assert_eq!(
+            response(&encoder),
+            "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nset-cookie: a\r\nset-cookie: b\r\n\
+             content-length: 1234567890\r\nconnection: close\r\n\
+             date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn each_framing_and_status_has_its_text() {
+        let none = HeaderMap::new();
+        for (status, framing, persistence, text) in [
+            (204, Framing::Unsaid, Persistence::Unsaid, "204 No Content\r\n\r\n"),
+            (200, Framing::Length(0), Persistence::Unsaid, "200 OK\r\ncontent-length: 0\r\n\r\n"),
+            (
+                404,
+                Framing::Chunked,
+                Persistence::KeepAlive,
+                "404 Not Found\r\ntransfer-encoding: chunked\r\nconnection: keep-alive\r\n\r\n",
+            ),
+            (299, Framing::Unsaid, Persistence::Unsaid, "299 \r\n\r\n"),
+            (
+                200,
+                Framing::Length(u64::MAX),
+                Persistence::Unsaid,
+                "200 OK\r\ncontent-length: 18446744073709551615\r\n\r\n",
+            ),
+        ] {
+            let status = StatusCode::from_u16(status).expect("a status");
+            let encoder = ResponseEncoder::new(status, &none, framing, persistence, None);
+            assert_eq!(response(&encoder), format!("HTTP/1.1 {text}"));
+        }
+    }
+
+    #[test]
+    fn a_request_head_begins_with_its_host() {
+        let headers = fields(&[("accept", "*/*"), ("host", "other"), ("content-length", "7")]);
+        let encoder = RequestEncoder::new(
+            &Method::POST,
+            "/a?b",
+            b"example.org:8080",
+            &headers,
+            Framing::Chunked,
+            Persistence::Unsaid,
+        );
+        let mut out = vec![0; encoder.encoded_len()];
+        encoder.encode(&mut out);
+        assert_eq!(
+            out.as_slice(),
+            b"POST /a?b HTTP/1.1\r\nhost: example.org:8080\r\naccept: */*\r\n\
+              transfer-encoding: chunked\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn what_the_application_says_of_the_connection_is_found() {
+        let own = OwnFields::of(&fields(&[
+            ("connection", "x, Close"),
+            ("content-length", "12"),
+            ("date", "now"),
+        ]));
+        assert_eq!(own, OwnFields { content_length: Some(12), close: true, has_date: true });
+        let own = OwnFields::of(&fields(&[("content-length", "x"), ("x-date", "y")]));
+        assert_eq!(own, OwnFields::default());
+    }
+
+    #[test]
+    fn chunks_and_trailers() {
+        for (len, text) in [
+            (1, "1\r\n"),
+            (15, "f\r\n"),
+            (16, "10\r\n"),
+            (4096, "1000\r\n"),
+            (u64::MAX, "ffffffffffffffff\r\n"),
+        ] {
+            assert_eq!(chunk_head(len).as_bytes(), text.as_bytes());
+        }
+        let trailers =
+            fields(&[("x-sum", "1"), ("content-length", "5"), ("host", "a"), ("y", "2")]);
+        let mut out = vec![0; last_chunk_len(&trailers)];
+        encode_last_chunk(&trailers, &mut out);
+        assert_eq!(out, b"0\r\nx-sum: 1\r\ny: 2\r\n\r\n");
+        assert_eq!(last_chunk_len(&HeaderMap::new()), LAST_CHUNK.len());
+    }
+
+    #[test]
+    fn what_is_encoded_is_parsed_to_the_same() {
+        use super::super::head::{HeadLimits, HeadScan};
+        use super::super::{framing, request, response};
+        let headers = fields(&[("accept", "*/*"), ("x-a", "1"), ("x-a", "2")]);
+        let limits = HeadLimits::default();
+
+        let own = Persistence::Close;
+        let encoder =
+            RequestEncoder::new(&Method::PUT, "/p", b"a:1", &headers, Framing::Length(3), own);
+        let mut out = vec![0; encoder.encoded_len()];
+        encoder.encode(&mut out);
+        let shape = HeadScan::default().find_end(&out, &limits).expect("good").expect("whole");
+        let parsed = request::parse_request(&out.into(), &shape, &limits).expect("good");
+        assert_eq!((parsed.method, parsed.uri.path()), (Method::PUT, "/p"));
+        assert_eq!(parsed.framing, framing::BodyFraming::Length(3));
+        assert!(!parsed.keep_alive);
+        assert_eq!(parsed.headers.get_all("x-a"), headers.get_all("x-a"));
+
+        let encoder =
+            ResponseEncoder::new(StatusCode::CREATED, &headers, Framing::Chunked, own, Some(DATE));
+        let out = self::response(&encoder).into_bytes();
+        let shape = HeadScan::default().find_end(&out, &limits).expect("good").expect("whole");
+        let parsed = response::parse_response(&out.into(), &shape, &Method::GET).expect("good");
+        assert_eq!(parsed.status, StatusCode::CREATED);
+        assert_eq!(parsed.framing, framing::ResponseFraming::Chunked);
+        assert_eq!(parsed.headers.get_all("x-a"), headers.get_all("x-a"));
+    }
+}

@@ -24,7 +24,7 @@ fn other_form(method: &Method, target: Bytes) -> Result<Uri, Reject> {
     if *method == Method::CONNECT {
         // RFC 9112 3.2.3: authority-form, only for CONNECT. RFC 9110 9.3.6: with a port.
         return match host_and_port(&target) {
-            Some((host, Some(_))) if !host.is_empty() => {
+            Some((host, Some(1..))) if !host.is_empty() => {
                 Uri::from_maybe_shared(target).map_err(|_| Reject::Target)
             }
             _ => Err(Reject::Target),
@@ -40,7 +40,9 @@ fn other_form(method: &Method, target: Bytes) -> Result<Uri, Reject> {
     }
     // RFC 9112 3.2.2: absolute-form.
     let uri = Uri::from_maybe_shared(target).map_err(|_| Reject::Target)?;
-    let Some(authority) = uri.scheme().and(uri.authority()) else { return Err(Reject::Target) };
+    let Some(authority) = uri.scheme().and(uri.authority()) else {
+        return Err(Reject::Target);
+    };
     // RFC 9110 4.2.4: user information in it is to be taken as an error. 4.2.1: so is no host.
     match host_and_port(authority.as_str().as_bytes()) {
         Some((host, _)) if !host.is_empty() => Ok(uri),
@@ -72,7 +74,9 @@ fn host_and_port(value: &[u8]) -> Option<(&[u8], Option<u16>)> {
         value.iter().position(|&b| !IN_NAME[usize::from(b)]).unwrap_or(value.len())
     };
     let (host, rest) = value.split_at(host_len);
-    let Some((colon, digits)) = rest.split_first() else { return Some((host, None)) };
+    let Some((colon, digits)) = rest.split_first() else {
+        return Some((host, None));
+    };
     if *colon != b':' || digits.len() > 5 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }

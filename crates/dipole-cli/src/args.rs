@@ -1,0 +1,158 @@
+//! What can be written on the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+/// An HTTP stack whose network library can be swapped.
+#[derive(Debug, Parser)]
+#[command(
+    name = "dipole",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 done, 1 the job failed (one line on stderr says why), \
+                  2 wrong usage."
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the files of a folder over HTTP
+    Serve(ServeArgs),
+    /// Fetch a URL, to stdout or into a file
+    Get(GetArgs),
+    /// Judge a network library by the statements of the contract
+    Conformance(ConformanceArgs),
+    /// Say what this build has and what this machine allows
+    Doctor(DoctorArgs),
+}
+
+/// Serves files with ranges, conditional requests, media types and precompressed variants
+/// (FILE.br, FILE.zst, FILE.gz beside FILE). A folder is its index.html, or a listing where it has
+/// none; hidden files are not listed, but are served to who knows their name.
+///
+/// Prints one line on stdout for each address, then serves until ctrl-c, which lets the requests
+/// that run come to their end.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// The folder whose files are served
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Where to listen: HOST:PORT, [IPV6]:PORT, unix:PATH or unix:@NAME; may be repeated. Port 0
+    /// is any free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8888")]
+    pub(crate) listen: Vec<String>,
+    /// The network library to listen with
+    #[arg(long, value_name = "NAME", default_value = "tokio")]
+    pub(crate) network: String,
+    /// Threads that serve, each with listeners of its own; 0 is one for each core
+    #[arg(long, value_name = "N", default_value = "0", value_parser = clap::value_parser!(u16).range(..=1024))]
+    pub(crate) workers: u16,
+    /// How long running requests may take to end after ctrl-c, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) drain_timeout: Duration,
+    /// Write no access log to stderr
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Write JSON, an object a line: on stdout each address, on stderr the access log
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Sends one request and writes the answer's body to stdout or into a file. Redirects are not
+/// followed.
+///
+/// Exit status 0 when the whole answer came, whatever its status (see --fail); 1 when it did not,
+/// with one line on stderr.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GetArgs {
+    /// What to fetch: http://HOST[:PORT]/PATH; `http://` may be left out
+    pub(crate) url: String,
+    /// Connect to this Unix socket (PATH, or @NAME for an abstract one), whatever the URL's host
+    #[arg(long, value_name = "PATH")]
+    pub(crate) unix_socket: Option<PathBuf>,
+    /// Write the body into FILE, as it comes; a progress line is shown where stderr is a terminal
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write the answer's status and headers before its body
+    #[arg(long, short)]
+    pub(crate) include: bool,
+    /// The request's method [default: GET, or POST where there is data]
+    #[arg(long, short = 'X', value_name = "METHOD")]
+    pub(crate) method: Option<String>,
+    /// The request's body: DATA as it stands, @FILE a file's content, @- stdin
+    #[arg(long, short, value_name = "DATA")]
+    pub(crate) data: Option<String>,
+    /// A header of the request, `name: value`; may be repeated
+    #[arg(long, short = 'H', value_name = "HEADER")]
+    pub(crate) header: Vec<String>,
+    /// Exit with status 1, and write no body, when the answer's status is 400 or above
+    #[arg(long, short)]
+    pub(crate) fail: bool,
+    /// The network library to connect with
+    #[arg(long, value_name = "NAME", default_value = "tokio")]
+    pub(crate) network: String,
+    /// The longest that all of it may take, in seconds [default: no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) max_time: Option<Duration>,
+    /// Write {"status", "headers", "bytes", "seconds"} at the end: to stdout with --output, else
+    /// to stderr
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Runs the conformance kit against a network library: a table on stdout, exit status 1 when a
+/// case failed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConformanceArgs {
+    /// The network library to judge: tokio or sim
+    #[arg(long, value_name = "NAME", default_value = "tokio")]
+    pub(crate) network: String,
+    /// Run this case alone (B13), or this group (B)
+    #[arg(long, value_name = "ID")]
+    pub(crate) only: Option<String>,
+    /// Write the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Says what this build has and what this machine allows.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// Write JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A number of seconds, whole or not.
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "write a number of seconds, such as 10 or 0.5".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn seconds_may_have_a_fraction() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for wrong in ["", "-1", "nan", "inf", "1e30", "ten"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The `dipole` command.
+
+fn main() -> std::process::ExitCode {
+    dipole_cli::main()
+}

@@ -1,0 +1,135 @@
+//! Which network library a name means: the one place that knows.
+
+use std::sync::Arc;
+
+use dipole::net::{Dialer, Transport};
+use dipole::sim::Network as SimNetwork;
+use dipole::tokio::Tokio;
+
+use crate::Failure;
+
+/// A network library, under its name.
+#[derive(Clone)]
+pub struct Network {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Its listening half.
+    pub transport: Arc<dyn Transport>,
+    /// Its dialling half.
+    pub dialer: Arc<dyn Dialer>,
+    /// How the conformance kit is to judge it.
+    pub judged: Judged,
+}
+
+/// How the conformance kit judges a library.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged {
+    /// Where it can listen afresh each time.
+    pub addresses: &'static [&'static str],
+    /// The clock that it runs under.
+    pub clock: Clock,
+}
+
+/// A runtime's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// The machine's.
+    Real,
+    /// Moves on when nothing else is to do: simulated libraries live in virtual time.
+    Paused,
+}
+
+/// The libraries of this build that reach other processes.
+const REAL: &[&str] = &["tokio"];
+/// The libraries of this build that live inside one process.
+const SIMULATED: &[&str] = &["sim"];
+/// Libraries that Dipole has, but not in this build.
+const ABSENT: &[&str] = &["auto", "quinn", "s2n", "uring"];
+
+/// The names of the libraries of this build that reach other processes.
+#[must_use]
+pub fn names() -> &'static [&'static str] {
+    REAL
+}
+
+/// The library of this name that reaches other processes.
+///
+/// # Errors
+/// The name is not one of a library, or of one that is not part of this build.
+pub fn find(name: &str) -> Result<Network, Failure> {
+    if SIMULATED.contains(&name) {
+        return Err(Failure::Job(format!(
+            "network library '{name}' lives inside one process and reaches no other; there are: {}",
+            list(REAL)
+        )));
+    }
+    any(name).ok_or_else(|| missing(name, REAL))
+}
+
+/// The library of this name, simulated or not.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_any(name: &str) -> Result<Network, Failure> {
+    any(name).ok_or_else(|| missing(name, &[REAL, SIMULATED].concat()))
+}
+
+fn any(name: &str) -> Option<Network> {
+    match name {
+        "tokio" => {
+            let tokio = Tokio::new();
+            Some(Network {
+                name: "tokio",
+                transport: Arc::new(tokio.clone()),
+                dialer: Arc::new(tokio),
+                judged: Judged { addresses: &["127.0.0.1:0", "[::1]:0"], clock: Clock::Real },
+            })
+        }
+        "sim" => {
+            let sim = SimNetwork::default();
+            Some(Network {
+                name: "sim",
+                transport: Arc::new(sim.clone()),
+                dialer: Arc::new(sim),
+                judged: Judged { addresses: &["sim:alpha:0"], clock: Clock::Paused },
+            })
+        }
+        _ => None,
+    }
+}
+
+fn missing(name: &str, there: &[&str]) -> Failure {
+    let there = list(there);
+    if ABSENT.contains(&name) {
+        return Failure::Job(format!(
+            "network library '{name}' is not part of this build; there are: {there}"
+        ));
+    }
+    Failure::Usage(format!("there is no network library '{name}'; there are: {there}"))
+}
+
+fn list(names: &[&str]) -> String {
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_of_this_build_is_found() {
+        for name in [REAL, SIMULATED].concat() {
+            let found = find_any(name).map(|network| network.name);
+            assert_eq!(found, Ok(name));
+        }
+    }
+
+    #[test]
+    fn a_name_of_another_build_is_no_wrong_usage() {
+        let failure = find("uring").err();
+        let text = "network library 'uring' is not part of this build; there are: tokio";
+        assert_eq!(failure, Some(Failure::Job(text.into())));
+        assert!(matches!(find("epol"), Err(Failure::Usage(_))));
+        assert!(matches!(find("sim"), Err(Failure::Job(_))));
+    }
+}
