@@ -11,6 +11,8 @@
 //! | `get/` | `dipole get`: one request, its answer to stdout or a file |
 //! | `conformance` | `dipole conformance`: the kit's report |
 //! | `doctor` | `dipole doctor`: what this build and this machine have |
+//! | `output` | what a command prints on stdout |
+//! | `size` | a number of bytes, for people |
 //! | `failure` | how a command fails: one line, and the exit status |
 
 mod args;
@@ -19,7 +21,9 @@ mod doctor;
 mod failure;
 mod get;
 pub mod networks;
+mod output;
 mod serve;
+mod size;
 
 use std::process::ExitCode;
 

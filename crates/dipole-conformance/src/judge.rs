@@ -10,7 +10,8 @@ use crate::{Case, CaseReport, Report, Subject, cases};
 ///
 /// The cases run one after the other on the caller's runtime, which needs time enabled, and under
 /// a paused clock (`start_paused`) where the library is simulated. Nothing else should run in the
-/// process meanwhile: descriptors and memory are counted.
+/// process meanwhile: descriptors and memory are counted. What is sent has to arrive within some
+/// milliseconds: a simulated network with more latency fails cases for their time alone.
 ///
 /// # Errors
 /// `UnknownCase` when `only` names no case.

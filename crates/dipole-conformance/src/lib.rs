@@ -1,6 +1,38 @@
 //! The kit that judges a network library by the statements of the contract.
 //!
-//! To come: an example.
+//! Each statement of the contract about byte streams (B), dialling (D), and listening and the life
+//! cycle (L) is a [`Case`]. [`judge`] runs them against one library and gives a [`Report`]: a case
+//! has *passed*, has *failed* with what was expected and what was seen, or is *not applicable*,
+//! because the library declares that it lacks a capability. None is skipped silently.
+//!
+//! The kit sees only the public contract, with the library on both ends of each connection, and
+//! what Linux says of the process: its open descriptors and its memory. So nothing else should run
+//! in the process meanwhile: give it a test file with one test. Time is tokio's, hence a simulated
+//! library is judged on a paused clock, in no time.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use dipole_conformance::{Subject, judge};
+//! use dipole_sim::Network;
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() {
+//! let network = Network::default();
+//! let subject = Subject {
+//!     name: "sim".into(),
+//!     transport: Arc::new(network.clone()),
+//!     dialer: Arc::new(network),
+//!     addresses: vec!["sim:alpha:0".parse().expect("an address")],
+//!     host: None,
+//! };
+//! let progress = |case: &dipole_conformance::CaseReport| print!("{}", case.lines());
+//! let report = judge(subject, Some("B1"), progress).await.expect("B1 is a case");
+//! assert!(report.is_good(), "{}", report.table());
+//! # }
+//! ```
+//!
+//! This crate knows no network library and no HTTP.
 
 mod byte_stream;
 mod case;

@@ -13,7 +13,7 @@ use dipole_net::{
 };
 
 use crate::verdict::{Failure, Verdict};
-use crate::waiting::{both, within};
+use crate::waiting::within;
 use crate::{Outcome, Subject};
 
 /// How often a case that came too late is tried: a late timer may be the machine's fault, an early
@@ -185,12 +185,11 @@ impl Rendezvous {
 
     /// A new connection: its dialed end, then its accepted end.
     pub(crate) async fn connect(&mut self) -> Verdict<Ends> {
-        let (dialed, accepted) = both(
+        // A dial that fails is not waited for at the listener.
+        tokio::try_join!(
             dial(&self.subject, &self.address),
             accept(&mut *self.listener),
         )
-        .await;
-        Ok((dialed?, accepted?))
     }
 }
 

@@ -94,7 +94,7 @@ pub(crate) fn on_time<F: Future>(
     future: F,
 ) -> impl Future<Output = Verdict<F::Output>> {
     let what = format!("{what} (line {})", Location::caller().line());
-    let ended = within(&what, future);
+    let ended = within(what.clone(), future);
     async move {
         let begin = Instant::now();
         let value = ended.await?;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::h1::codec::head::HeadLimits;
+
 /// Deadlines and limits of a [`Server`](crate::Server), each with a default that fits a service on
 /// the open internet.
 ///
@@ -65,6 +67,16 @@ pub enum WhenClientLeaves {
     /// The handler runs to its end, and its answer is sent to a client that has closed only its
     /// own side.
     FinishHandler,
+}
+
+impl ServerConfig {
+    pub(crate) fn head_limits(&self) -> HeadLimits {
+        HeadLimits {
+            max_head_bytes: self.max_head_bytes,
+            max_target_bytes: self.max_target_bytes,
+            max_fields: self.max_headers,
+        }
+    }
 }
 
 impl Default for ServerConfig {

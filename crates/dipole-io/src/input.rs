@@ -127,15 +127,22 @@ impl Input {
         read
     }
 
+    /// Never through `reserve`, which doubles what is held already (B22).
     fn make_room(&mut self, wanted: usize) {
-        let missing = wanted.saturating_sub(self.held.len());
-        let size = self.pool.buffer_size();
-        if self.held.capacity() == 0 && missing.max(self.room) <= size {
-            self.held = self.pool.take();
-        } else if self.held.is_empty() {
-            self.held.reserve(missing.max(self.room));
-        } else {
-            self.held.reserve(missing.max(LEAST_ROOM));
+        let held = self.held.len();
+        let missing = wanted.saturating_sub(held);
+        let room = missing.max(if held == 0 { self.room } else { LEAST_ROOM });
+        if self.held.try_reclaim(room) {
+            return;
         }
+        let mut roomy = match held + room <= self.pool.buffer_size() {
+            true => self.pool.take(),
+            // Doubles what is unread and does not fit, so that asking for one byte more each time
+            // does not copy it all each time.
+            false => BytesMut::with_capacity((held + room).max(2 * held)),
+        };
+        roomy.extend_from_slice(&self.held);
+        std::mem::swap(&mut self.held, &mut roomy);
+        self.pool.put(&mut roomy);
     }
 }

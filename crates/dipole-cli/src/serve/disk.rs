@@ -41,7 +41,9 @@ impl fs::Backend for Disk {
 pub(super) async fn blocking<T: Send + 'static>(
     call: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    spawn_blocking(call).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    spawn_blocking(call)
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// An open file, as long as it was when it was opened.
@@ -69,7 +71,12 @@ impl DiskFile {
         if !metadata.is_file() {
             return Err(io::ErrorKind::NotFound.into());
         }
-        Ok(Self { file: Arc::new(file), metadata, position: 0, reading: None })
+        Ok(Self {
+            file: Arc::new(file),
+            metadata,
+            position: 0,
+            reading: None,
+        })
     }
 
     /// How much the next read asks for, at most `room`.
@@ -96,7 +103,9 @@ impl AsyncRead for DiskFile {
     ) -> Poll<io::Result<()>> {
         loop {
             if let Some(reading) = &mut self.reading {
-                let Poll::Ready(read) = Pin::new(reading).poll(cx) else { return Poll::Pending };
+                let Poll::Ready(read) = Pin::new(reading).poll(cx) else {
+                    return Poll::Pending;
+                };
                 self.reading = None;
                 let data = read.unwrap_or_else(|error| Err(io::Error::other(error)))?;
                 // The room may be less than when the read began; the rest is read again.
@@ -128,8 +137,9 @@ impl AsyncSeek for DiskFile {
             SeekFrom::End(distance) => (self.metadata.len(), distance),
             SeekFrom::Current(distance) => (self.position, distance),
         };
-        self.position =
-            base.checked_add_signed(distance).ok_or(io::ErrorKind::InvalidInput)?;
+        self.position = base
+            .checked_add_signed(distance)
+            .ok_or(io::ErrorKind::InvalidInput)?;
         self.reading = None;
         Ok(())
     }

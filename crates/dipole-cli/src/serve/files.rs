@@ -2,11 +2,10 @@
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION, VARY,
-};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, RANGE, VARY};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{Either, Full};
 use percent_encoding::percent_decode_str;
@@ -57,20 +56,22 @@ impl Files {
     }
 
     /// Answers a request.
-    pub(super) async fn answer<B>(&self, request: &Request<B>) -> Response<Content> {
+    pub(super) async fn answer(&self, request: &Request<()>) -> Response<Content> {
         let (method, uri) = (request.method(), request.uri());
         if method != Method::GET && method != Method::HEAD {
             let mut answer = page::text(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "405: files can be had by GET and HEAD only\n",
             );
-            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            answer
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return answer;
         }
         let answer = match self.file(request).await {
             Ok(answer) => answer,
             Err(error) if is_absence(&error) => return self.other(uri).await,
-            Err(error) => return failure(uri, &error),
+            Err(error) => return failure(&error),
         };
         match answer.status() {
             StatusCode::NOT_FOUND => self.other(uri).await,
@@ -80,26 +81,23 @@ impl Files {
     }
 
     /// What `ServeDir` answers.
-    async fn file<B>(
+    async fn file(
         &self,
-        request: &Request<B>,
+        request: &Request<()>,
     ) -> io::Result<Response<ServeFileSystemResponseBody>> {
-        let mut asked = Request::new(());
-        *asked.method_mut() = request.method().clone();
-        *asked.uri_mut() = request.uri().clone();
-        *asked.headers_mut() = request.headers().clone();
-        drop_idle_range(request.method(), asked.headers_mut());
+        let mut request = request.clone();
+        drop_idle_range(&request.method().clone(), request.headers_mut());
         let mut serve_dir = self.serve_dir.clone();
-        let answer = serve_dir.try_call(asked.clone()).await?;
+        let answer = serve_dir.try_call(request.clone()).await?;
         let is_of_a_range = matches!(
             answer.status(),
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE
         );
-        if !is_of_a_range || if_range_holds(asked.headers(), answer.headers()) {
+        if !is_of_a_range || if_range_holds(request.headers(), answer.headers()) {
             return Ok(answer);
         }
-        asked.headers_mut().remove(http::header::RANGE);
-        serve_dir.try_call(asked).await
+        request.headers_mut().remove(RANGE);
+        serve_dir.try_call(request).await
     }
 
     /// What is no file: a folder's listing, or nothing.
@@ -108,7 +106,9 @@ impl Files {
         if !path.ends_with('/') {
             return not_found(path);
         }
-        let Some(folder) = resolve(&self.root, path) else { return not_found(path) };
+        let Some(folder) = resolve(&self.root, path) else {
+            return not_found(path);
+        };
         if path.contains("//") {
             // So that relative links in the listing lead where they should.
             return redirect(uri, path.trim_end_matches('/'));
@@ -131,20 +131,24 @@ impl Files {
                 answer
             }
             Err(error) if is_absence(&error) => not_found(path),
-            Err(error) => failure(uri, &error),
+            Err(error) => failure(&error),
         }
     }
 }
 
 /// The path below `root` that a URL's path means, the way `ServeDir` reads it.
 fn resolve(root: &Path, path: &str) -> Option<PathBuf> {
-    let decoded = percent_decode_str(path.trim_start_matches('/')).decode_utf8().ok()?;
+    let decoded = percent_decode_str(path.trim_start_matches('/'))
+        .decode_utf8()
+        .ok()?;
     let mut resolved = root.to_owned();
     for component in Path::new(&*decoded).components() {
         match component {
             // On Windows a component such as `c:` would be a path of its own.
             Component::Normal(name)
-                if Path::new(name).components().all(|c| matches!(c, Component::Normal(_))) =>
+                if Path::new(name)
+                    .components()
+                    .all(|c| matches!(c, Component::Normal(_))) =>
             {
                 resolved.push(name);
             }
@@ -179,7 +183,9 @@ fn is_link_loop(error: &io::Error) -> bool {
 fn dressed<B>(mut answer: Response<B>) -> Response<B> {
     // RFC 9110 15.4.5: a 304 has the `vary` that the 200 would have.
     if answer.status() == StatusCode::NOT_MODIFIED {
-        answer.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+        answer
+            .headers_mut()
+            .insert(VARY, HeaderValue::from_static("accept-encoding"));
     }
     name_charset(answer.headers_mut());
     answer
@@ -188,7 +194,10 @@ fn dressed<B>(mut answer: Response<B>) -> Response<B> {
 /// Text without a word on its encoding is shown as Windows-1252 by browsers; today it is UTF-8.
 /// HTML says it itself.
 fn name_charset(headers: &mut HeaderMap) {
-    let Some(media_type) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+    let Some(media_type) = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
         return;
     };
     if media_type.starts_with("text/") && media_type != "text/html" && !media_type.contains(';') {
@@ -215,7 +224,6 @@ fn redirect(uri: &Uri, path: &str) -> Response<Content> {
         Ok(location) => {
             let mut answer = page::text(StatusCode::TEMPORARY_REDIRECT, "");
             answer.headers_mut().remove(CONTENT_TYPE);
-            answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
             answer.headers_mut().insert(LOCATION, location);
             answer
         }
@@ -224,15 +232,27 @@ fn redirect(uri: &Uri, path: &str) -> Response<Content> {
 }
 
 fn not_found(path: &str) -> Response<Content> {
-    page::text(StatusCode::NOT_FOUND, format!("404: there is nothing at {path}\n"))
+    page::text(
+        StatusCode::NOT_FOUND,
+        format!("404: there is nothing at {path}\n"),
+    )
 }
 
-/// Ours or the disk's fault: the client learns that, the operator what.
-fn failure(uri: &Uri, error: &io::Error) -> Response<Content> {
-    let failure = Failure::job(format_args!("cannot read what {} names: {error}", uri.path()));
-    let _: std::process::ExitCode = failure.report();
-    page::text(StatusCode::INTERNAL_SERVER_ERROR, "500: the file cannot be read\n")
+/// The machine's fault: the client learns that, the operator (by the log) what.
+fn failure(error: &io::Error) -> Response<Content> {
+    let mut answer = page::text(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "500: the file cannot be read\n",
+    );
+    answer
+        .extensions_mut()
+        .insert(Fault(error.to_string().into()));
+    answer
 }
+
+/// What an answer of 500 was for, in its extensions.
+#[derive(Debug, Clone)]
+pub(super) struct Fault(pub(super) Arc<str>);
 
 #[cfg(test)]
 mod tests {
@@ -245,7 +265,14 @@ mod tests {
         assert_eq!(resolved("/"), Some("/srv".into()));
         assert_eq!(resolved("/a%20b/./c/"), Some("/srv/a b/c".into()));
         assert_eq!(resolved("//etc/"), Some("/srv/etc".into()));
-        for path in ["/../", "/a/../../", "/%2e%2e/", "/%2fetc/", "/a%2f..%2f../", "/%ff/"] {
+        for path in [
+            "/../",
+            "/a/../../",
+            "/%2e%2e/",
+            "/%2fetc/",
+            "/a%2f..%2f../",
+            "/%ff/",
+        ] {
             assert_eq!(resolved(path), None, "{path}");
         }
     }

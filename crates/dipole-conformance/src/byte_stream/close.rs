@@ -1,12 +1,12 @@
-//! B45 to B51: ends of both kinds, and addresses.
+//! B45 to B50: the ends of a connection.
 
 use std::pin::pin;
 
-use dipole_net::{Addr, Conn, ConnExt, Error, ErrorKind};
+use dipole_net::{Conn, ConnExt, Error, ErrorKind};
 
 use super::traffic::{KIB, MIB, MOMENT, moment, receive, receive_all, send};
 use crate::Case;
-use crate::pair::{End, GONE, Pair, needs_half_close, on_both_ends, on_every_address};
+use crate::pair::{GONE, Pair, needs_half_close, on_both_ends, on_every_address};
 use crate::random::random_bytes;
 use crate::verdict::{Failure, Verdict, expect_bytes, expect_equal, expect_error, expect_error_of};
 use crate::waiting::{Task, at_once, still_waits, within};
@@ -41,11 +41,6 @@ pub(super) const CASES: &[Case] = &[
         id: "B50",
         sentence: "any use after our own close is Err(Closed), without panic",
         run: |subject| on_both_ends(subject, nothing_works_after_close),
-    },
-    Case {
-        id: "B51",
-        sentence: "local_addr and peer_addr are right, and stay right after close",
-        run: |subject| on_every_address(subject, addresses_are_right),
     },
 ];
 
@@ -302,65 +297,7 @@ async fn is_closed(conn: &mut Box<dyn Conn>) -> Verdict {
         conn.abandon(dipole_net::Side::Read);
         conn.abandon(dipole_net::Side::Write);
         conn.closer().close();
-        drop((conn.queued(), conn.stats(), conn.tls().is_some()));
+        _ = (conn.queued(), conn.stats(), conn.tls().is_some());
     }
     Ok(())
-}
-
-async fn addresses_are_right(
-    Pair {
-        mut conn,
-        mut peer,
-        end,
-        place,
-        ..
-    }: Pair,
-) -> Verdict {
-    let (conn_first, peer_first) = (ends_of(&*conn), ends_of(&*peer));
-    let (dialed, accepted) = match end {
-        End::Dialed => (&conn_first, &peer_first),
-        End::Accepted => (&peer_first, &conn_first),
-    };
-    expect_equal(&dialed.peer, &place.address, "the dialed end's peer_addr()")?;
-    expect_equal(
-        &accepted.local,
-        &place.address,
-        "the accepted end's local_addr()",
-    )?;
-    expect_equal(
-        &accepted.peer,
-        &dialed.local,
-        "the accepted end's peer_addr()",
-    )?;
-    send(&mut conn, b"x").await?;
-    receive(&mut peer, 1).await?;
-    expect_equal(
-        &ends_of(&*conn),
-        &conn_first,
-        "the addresses after some traffic",
-    )?;
-    conn.close();
-    expect_equal(&ends_of(&*conn), &conn_first, "the addresses after close")?;
-    let result = within("peek(1)", peer.peek(1)).await?;
-    expect_error(result, &ErrorKind::Eof, "the peer's peek")?;
-    expect_equal(
-        &ends_of(&*peer),
-        &peer_first,
-        "the addresses after the peer's close",
-    )?;
-    peer.reset();
-    expect_equal(&ends_of(&*peer), &peer_first, "the addresses after reset")
-}
-
-#[derive(Debug, PartialEq)]
-struct Ends {
-    local: Addr,
-    peer: Addr,
-}
-
-fn ends_of(conn: &dyn Conn) -> Ends {
-    Ends {
-        local: conn.local_addr(),
-        peer: conn.peer_addr(),
-    }
 }

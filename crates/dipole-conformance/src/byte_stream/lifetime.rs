@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::ending::Ending;
 use super::traffic::{KIB, MIB, receive, send};
-use crate::pair::{End, Pair, Rendezvous, on_both_ends, once};
+use crate::pair::{Pair, Rendezvous, on_both_ends, once};
 use crate::process::{live_tasks, open_descriptors, resident_memory, settled};
 use crate::random::Random;
 use crate::verdict::{Failure, Verdict, expect, expect_bytes, expect_equal, expect_error};

@@ -1,5 +1,6 @@
 //! The statements B1 to B54: a connection that is one stream of bytes each way.
 
+mod addresses;
 mod close;
 mod drops;
 mod duplex;
@@ -33,6 +34,7 @@ pub(crate) fn cases() -> Vec<Case> {
         duplex::CASES,
         timeouts::CASES,
         close::CASES,
+        addresses::CASES,
         lifetime::CASES,
     ]
     .concat();

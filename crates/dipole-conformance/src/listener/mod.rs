@@ -102,3 +102,15 @@ fn no_handshake() -> BoxFuture<'static, Outcome> {
         .into()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::CASES;
+
+    #[test]
+    fn every_statement_has_its_case_in_order() {
+        let ids: Vec<_> = CASES.iter().map(|case| case.id).collect();
+        let statements: Vec<_> = (1..=13).map(|number| format!("L{number}")).collect();
+        assert_eq!(ids, statements);
+    }
+}

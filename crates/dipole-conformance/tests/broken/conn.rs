@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::fault::Fault;
 
 /// A correct connection with one fault built in, or none.
-pub struct BrokenConn {
+pub(crate) struct BrokenConn {
     inner: Box<dyn Conn>,
     fault: Option<Fault>,
     /// `PeekConsumes`: bytes that the last fill was asked for.
@@ -19,6 +19,10 @@ pub struct BrokenConn {
     held: usize,
     /// `TimeoutBeatsHeldBytes`, `ResumesAfterWriteTimeout`: a timeout was given.
     timed_out: bool,
+    /// `EndIsGivenOnce`: it was given.
+    ended: bool,
+    /// `KeepsTheFirstTimeout`: there was one.
+    has_timeout: bool,
     /// `OneReadTimeoutForAll`: when it ends.
     read_deadline: Option<Instant>,
     /// `BinaryOvertakesMalloc`: what is to be sent last.
@@ -34,7 +38,7 @@ pub struct BrokenConn {
 
 impl BrokenConn {
     /// The connection, with `fault` built in.
-    pub fn build_into(connection: Connection, fault: Option<Fault>) -> Connection {
+    pub(crate) fn build_into(connection: Connection, fault: Option<Fault>) -> Connection {
         match connection {
             Connection::Bytes(inner) => Connection::Bytes(Box::new(Self {
                 inner,
@@ -42,6 +46,8 @@ impl BrokenConn {
                 shown: 0,
                 held: 0,
                 timed_out: false,
+                ended: false,
+                has_timeout: false,
                 read_deadline: None,
                 mallocs: Vec::new(),
                 copied: 0,
@@ -75,6 +81,11 @@ impl BrokenConn {
             (Some(Fault::ResetReadsAsEnd), ErrorKind::Reset) => return Err(ErrorKind::Eof.into()),
             (Some(Fault::ReadsAfterCloseAsEnd), ErrorKind::Closed) if self.closed => {
                 return Err(ErrorKind::Eof.into());
+            }
+            (Some(Fault::EndIsGivenOnce), ErrorKind::Eof) => {
+                if std::mem::replace(&mut self.ended, true) {
+                    return Err(ErrorKind::Closed.into());
+                }
             }
             (Some(Fault::TimeoutBeatsHeldBytes), ErrorKind::TimedOut) => self.timed_out = true,
             _ => {}
@@ -125,7 +136,9 @@ impl Conn for BrokenConn {
         if self.has(Fault::TimeoutBeatsHeldBytes) && std::mem::take(&mut self.timed_out) {
             return Poll::Ready(Err(ErrorKind::TimedOut.into()));
         }
-        match self.inner.poll_fill(cx, n) {
+        let reads_on = n == 0 && self.has(Fault::PeekOfNothingReads);
+        let wanted = if reads_on { self.inner.len() + 1 } else { n };
+        match self.inner.poll_fill(cx, wanted) {
             Poll::Ready(filled) => Poll::Ready(self.filled(filled, n)),
             Poll::Pending if self.has(Fault::EachByteRestartsTheTimer) => {
                 if self.inner.len() == std::mem::replace(&mut self.held, self.inner.len()) {
@@ -231,10 +244,10 @@ impl Conn for BrokenConn {
     }
 
     fn close(&mut self) {
-        assert!(
-            !(self.closed && self.has(Fault::ClosingTwicePanics)),
-            "closed twice"
-        );
+        if self.closed && self.has(Fault::ClosingTwicePanics) {
+            // As `panic!`, but without a message on stderr.
+            std::panic::resume_unwind(Box::new("closed twice"));
+        }
         self.closed = true;
         self.inner.close();
     }
@@ -253,6 +266,9 @@ impl Conn for BrokenConn {
     }
 
     fn set_read_timeout(&mut self, timeout: Option<Duration>) {
+        if std::mem::replace(&mut self.has_timeout, true) && self.has(Fault::KeepsTheFirstTimeout) {
+            return;
+        }
         self.read_deadline = timeout.map(|timeout| Instant::now() + timeout);
         self.inner.set_read_timeout(timeout);
     }

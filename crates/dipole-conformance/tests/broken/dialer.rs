@@ -36,12 +36,16 @@ impl Broken {
         let mut options = options.clone();
         match (self.fault, addr) {
             (Some(Fault::IgnoresTheDialTimeout), _) => options.timeout = None,
+            (Some(Fault::DelaysSmallWrites), _) => options.nodelay = false,
             (Some(Fault::DialsNoUnixPaths), Addr::Unix(_)) => {
                 return Err(ErrorKind::Unsupported.into());
             }
             (Some(Fault::OneFamilyAfterTheOther), Addr::Host(..)) => {
                 // As long as the first family might take.
                 tokio::time::sleep(Duration::from_millis(400)).await;
+            }
+            (Some(Fault::LeavesTasks), _) => {
+                drop(tokio::spawn(std::future::pending::<()>()));
             }
             (Some(Fault::LeaksDescriptors), _) => {
                 let mut leaked = self.leaked.lock().expect("nobody panics with it");

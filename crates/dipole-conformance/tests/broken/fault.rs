@@ -4,9 +4,11 @@ use Base::{DistantSim, Sim, Tokio};
 
 /// One thing that the broken library does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     // Peek
     PeekConsumes,
+    PeekOfNothingReads,
+    EndIsGivenOnce,
     EndLosesHeldBytes,
     TimeoutLosesHeldBytes,
     EachByteRestartsTheTimer,
@@ -31,6 +33,7 @@ pub enum Fault {
     ForgetsFlushErrors,
     IgnoresThatThePeerIsGone,
     // Timeouts
+    KeepsTheFirstTimeout,
     OneReadTimeoutForAll,
     // Close, addresses
     IgnoresTheCloser,
@@ -39,8 +42,10 @@ pub enum Fault {
     ClosingTwicePanics,
     ReadsAfterCloseAsEnd,
     ForgetsThePeerAtClose,
-    LeaksDescriptors,
+    DelaysSmallWrites,
+    LeavesTasks,
     // Dialer
+    LeaksDescriptors,
     RefusedWithoutItsKind,
     IgnoresTheDialTimeout,
     DroppedDialGoesOn,
@@ -57,7 +62,7 @@ pub enum Fault {
 
 /// What the broken library is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Base {
+pub(crate) enum Base {
     /// The simulated network.
     Sim,
     /// The simulated network, every chunk 50 ms under way.
@@ -67,9 +72,11 @@ pub enum Base {
 }
 
 /// Each fault, the library it is built into, and the case that is to catch it.
-pub const FAULTS: &[(Fault, Base, &str)] = &[
+pub(crate) const FAULTS: &[(Fault, Base, &str)] = &[
     (Fault::PeekConsumes, Sim, "B1"),
+    (Fault::PeekOfNothingReads, Sim, "B2"),
     (Fault::EndLosesHeldBytes, Sim, "B5"),
+    (Fault::EndIsGivenOnce, Sim, "B6"),
     (Fault::TimeoutLosesHeldBytes, Sim, "B7"),
     (Fault::EachByteRestartsTheTimer, Sim, "B9"),
     (Fault::TimeoutBeatsHeldBytes, Sim, "B10"),
@@ -77,7 +84,7 @@ pub const FAULTS: &[(Fault, Base, &str)] = &[
     (Fault::SkipsTooFar, Sim, "B16"),
     (Fault::LenCountsOutput, Sim, "B18"),
     (Fault::ReleaseDropsUnread, Sim, "B20"),
-    (Fault::ReleaseKeepsMemory, Sim, "B21"),
+    (Fault::ReleaseKeepsMemory, Tokio, "B21"),
     (Fault::EndReadsAsReset, Sim, "B24"),
     (Fault::MallocIsNotZeroed, Sim, "B29"),
     (Fault::BinaryOvertakesMalloc, Sim, "B32"),
@@ -88,6 +95,7 @@ pub const FAULTS: &[(Fault, Base, &str)] = &[
     (Fault::ResumesAfterWriteTimeout, Sim, "B38"),
     (Fault::ForgetsFlushErrors, Sim, "B39"),
     (Fault::IgnoresThatThePeerIsGone, Sim, "B40"),
+    (Fault::KeepsTheFirstTimeout, Sim, "B42"),
     (Fault::OneReadTimeoutForAll, Sim, "B43"),
     (Fault::IgnoresTheCloser, Sim, "B44"),
     (Fault::HalfCloseClosesAll, Sim, "B47"),
@@ -95,9 +103,11 @@ pub const FAULTS: &[(Fault, Base, &str)] = &[
     (Fault::ClosingTwicePanics, Sim, "B49"),
     (Fault::ReadsAfterCloseAsEnd, Sim, "B50"),
     (Fault::ForgetsThePeerAtClose, Sim, "B51"),
-    (Fault::LeaksDescriptors, Tokio, "B54"),
+    (Fault::DelaysSmallWrites, Tokio, "B53"),
+    (Fault::LeavesTasks, Sim, "B54"),
     (Fault::RefusedWithoutItsKind, Sim, "D1"),
     (Fault::IgnoresTheDialTimeout, DistantSim, "D2"),
+    (Fault::LeaksDescriptors, Tokio, "D2"),
     (Fault::DroppedDialGoesOn, DistantSim, "D3"),
     (Fault::DialsNoUnixPaths, Tokio, "D4"),
     (Fault::OneFamilyAfterTheOther, Tokio, "D5"),

@@ -23,6 +23,7 @@ impl Transport for Broken {
         let mut options = options.clone();
         match (self.fault, addr) {
             (Some(Fault::IgnoresTheGivenDescriptor), _) => options.descriptor = None,
+            (Some(Fault::DelaysSmallWrites), _) => options.nodelay = false,
             (Some(Fault::TakesALivePath), Addr::Unix(path)) => {
                 // Nothing is there, mostly.
                 drop(std::fs::remove_file(path));

@@ -19,7 +19,7 @@ use fault::{Base, FAULTS, Fault};
 
 /// A correct library with one fault built in, or none.
 #[derive(Clone)]
-pub struct Broken {
+pub(crate) struct Broken {
     transport: Arc<dyn Transport>,
     dialer: Arc<dyn Dialer>,
     fault: Option<Fault>,

@@ -23,14 +23,14 @@ const BACKOFF: Duration = Duration::from_millis(5);
 
 /// A server of the line protocol.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct LineHost {
+pub(crate) struct LineHost {
     /// What it does wrong; `None` is nothing.
-    pub flaw: Option<Flaw>,
+    pub(crate) flaw: Option<Flaw>,
 }
 
 /// Something that a server may do wrong, and which the kit is to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
+pub(crate) enum Flaw {
     /// Goes on with connections that a hook has refused (L8).
     IgnoresRefusal,
     /// Leaves idle connections open until the deadline (L9).
@@ -39,8 +39,10 @@ pub enum Flaw {
     AcceptsWhileDraining,
     /// Waits for running requests without end (L9).
     IgnoresDeadline,
-    /// Waits the whole deadline out, whatever runs (L10).
+    /// Waits the whole deadline out, whatever runs (L9).
     AlwaysWaitsOut,
+    /// A second shutdown never ends (L10).
+    EndsOnce,
     /// Does not answer after a panic (L11).
     SilentAfterPanic,
     /// Handlers run on without their clients (L12).
@@ -163,6 +165,14 @@ impl Running for LineServer {
     fn shutdown(&self, deadline: Duration) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let end = Instant::now() + deadline;
+            let ends_once = self.shared.flaw == Some(Flaw::EndsOnce);
+            if ends_once
+                && lock(&self.generations)
+                    .iter()
+                    .any(|phase| phase.is_closed())
+            {
+                return std::future::pending().await;
+            }
             lock(&self.listen).descriptor = None;
             let generations = lock(&self.generations).clone();
             for phase in &generations {

@@ -13,6 +13,8 @@ use tokio::time::{Instant, Sleep};
 pub(crate) struct Deadline {
     at: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// The timer knows the task: it was polled since it was last set.
+    is_armed: bool,
 }
 
 impl Deadline {
@@ -21,14 +23,20 @@ impl Deadline {
         self.at = at;
     }
 
-    /// Ready when the deadline has passed.
+    /// Ready when the deadline has passed. All its polls are of one task: a timer that is running
+    /// is not told again whom to wake.
     pub(crate) fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.at else { return Poll::Pending };
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
         if timer.deadline() > at {
             timer.as_mut().reset(at);
+            self.is_armed = false;
+        }
+        if self.is_armed && !timer.is_elapsed() {
+            return Poll::Pending;
         }
         loop {
+            self.is_armed = true;
             ready!(timer.as_mut().poll(cx));
             if timer.deadline() >= at {
                 return Poll::Ready(());

@@ -1,55 +1,81 @@
 //! Calling the service, while the request's body comes and the client may go.
 
-use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use tokio::time::Instant;
 
 use super::connection::Connection;
+use super::exchange::Asked;
 use super::request_body::RequestBody;
 use super::stop::{Stop, Timeout};
-use crate::server::Counter;
+use crate::h1::codec::request::RequestHead;
 use crate::{Body, BoxError, HttpService, WhenClientLeaves};
 
 impl Connection {
-    /// Runs the handler to its response.
-    pub(super) async fn call<S: HttpService>(
+    /// The request as the service sees it, and the connection's end of its body.
+    #[inline]
+    pub(super) fn accept_request(
         &mut self,
-        service: &mut S,
-        request: Request<Body>,
+        head: RequestHead,
+        asked: &mut Asked,
         incoming: &mut RequestBody,
-    ) -> Result<Response<S::ResponseBody>, Stop> {
-        let worker = std::sync::Arc::clone(&self.worker);
-        worker.counters.requests.add_one();
-        let mut unfinished = Unfinished(Some(&worker.counters.cancelled));
-        let mut handler = pin!(async {
-            poll_fn(|cx| service.poll_ready(cx)).await?;
-            service.call(request).await
-        });
-        let mut deadline = None;
-        poll_fn(|cx| {
-            loop {
-                if let Poll::Ready(outcome) = poll_guarded(handler.as_mut(), cx) {
-                    unfinished.0 = None;
-                    return Poll::Ready(outcome);
-                }
-                // A piece that was given is seen by the handler at once.
-                match incoming.poll_pump(self, cx) {
-                    Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(stop)) => return Poll::Ready(Err(stop)),
-                    Poll::Pending => break,
-                }
+    ) -> Result<Request<Body>, Stop> {
+        let most = self.worker.config.max_requests_per_connection;
+        let is_last = most.is_some_and(|most| self.requests >= most);
+        asked.method.clone_from(&head.method);
+        asked.version = head.version;
+        asked.keep_alive = head.keep_alive && !is_last;
+        let mut request = Request::new(incoming.begin(self, &head)?);
+        *request.method_mut() = head.method;
+        *request.uri_mut() = head.uri;
+        *request.version_mut() = head.version;
+        *request.headers_mut() = head.headers;
+        if self.worker.hooks.exposes_connection_info
+            && let Some(info) = &self.info
+        {
+            request.extensions_mut().insert(info.clone());
+        }
+        self.worker.counters.requests.add_one();
+        Ok(request)
+    }
+
+    /// Polls the handler, and gives it the pieces of the request's body that it asks for.
+    #[inline]
+    pub(super) fn poll_handler<F, B, E>(
+        &mut self,
+        mut handler: Pin<&mut F>,
+        deadline: &mut Option<Instant>,
+        incoming: &mut RequestBody,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<B>, Stop>>
+    where
+        F: Future<Output = Result<Response<B>, E>>,
+        E: Into<BoxError>,
+    {
+        loop {
+            // Unwind safe: nothing that the handler may have left half-done is used any more.
+            let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx)));
+            self.is_handling = matches!(polled, Ok(Poll::Pending));
+            match polled {
+                Ok(Poll::Ready(Ok(response))) => return Poll::Ready(Ok(response)),
+                Ok(Poll::Ready(Err(error))) => return Poll::Ready(Err(failed(error))),
+                Ok(Poll::Pending) => {}
+                Err(_) => return Poll::Ready(Err(Stop::Panicked)),
             }
-            self.poll_meanwhile(cx, incoming, &mut deadline).map(Err)
-        })
-        .await
+            // A piece that was given is seen by the handler at once.
+            match incoming.poll_pump(self, cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(stop)) => return Poll::Ready(Err(stop)),
+                Poll::Pending => return self.poll_meanwhile(cx, incoming, deadline).map(Err),
+            }
+        }
     }
 
     /// While the handler waits: earlier answers go out, the client may leave, time may run out.
-    fn poll_meanwhile(
+    pub(super) fn poll_meanwhile(
         &mut self,
         cx: &mut Context<'_>,
         incoming: &RequestBody,
@@ -83,7 +109,7 @@ impl Connection {
             return Poll::Pending;
         }
         while self.conn.len() < self.worker.config.max_head_bytes {
-            let wanted = self.conn.len() + 1;
+            let wanted = self.conn.buffered().len() + 1;
             match self.conn.poll_fill(cx, wanted) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(error),
@@ -94,31 +120,8 @@ impl Connection {
     }
 }
 
-/// Counts a handler that is dropped before its end.
-struct Unfinished<'a>(Option<&'a Counter>);
-
-impl Drop for Unfinished<'_> {
-    fn drop(&mut self) {
-        if let Some(cancelled) = self.0 {
-            cancelled.add_one();
-        }
-    }
-}
-
-/// Polls a handler; its panic ends its own connection and no other.
-fn poll_guarded<F, T, E>(handler: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Result<T, Stop>>
-where
-    F: Future<Output = Result<T, E>>,
-    E: Into<BoxError>,
-{
-    // Unwind safe: nothing that the handler could have left half-done is used after a panic.
-    match catch_unwind(AssertUnwindSafe(|| handler.poll(cx))) {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(Ok(response))) => Poll::Ready(Ok(response)),
-        Ok(Poll::Ready(Err(error))) => {
-            tracing::error!(error = %error.into(), "the service failed");
-            Poll::Ready(Err(Stop::Failed))
-        }
-        Err(_) => Poll::Ready(Err(Stop::Panicked)),
-    }
+/// A service that gave an error instead of a response.
+pub(super) fn failed(error: impl Into<BoxError>) -> Stop {
+    tracing::error!(error = %error.into(), "the service failed");
+    Stop::Failed
 }

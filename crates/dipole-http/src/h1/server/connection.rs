@@ -8,9 +8,7 @@ use std::time::Duration;
 use dipole_net::Conn;
 use tokio::time::Instant;
 
-use super::After;
 use super::stop::{Stop, Timeout};
-use crate::HttpService;
 use crate::server::{ConnectionInfo, Deadline, Phase, Worker};
 
 /// The server's end of one connection.
@@ -20,6 +18,8 @@ pub(super) struct Connection {
     pub(super) info: Option<ConnectionInfo>,
     /// Requests read so far.
     pub(super) requests: u64,
+    /// True while a handler waits; one that is dropped then was cancelled.
+    pub(super) is_handling: bool,
     /// By when the head that is awaited has to be whole.
     pub(super) head_deadline: Option<Instant>,
     /// By when some of what is queued has to be taken; `None` while nothing waits to be sent.
@@ -40,6 +40,7 @@ impl Connection {
             worker,
             info,
             requests: 0,
+            is_handling: false,
             head_deadline: None,
             write_deadline: None,
             timer: Deadline::default(),
@@ -69,39 +70,17 @@ impl Connection {
         .await
     }
 
-    /// Answers the requests that came together, in their order, with one flush where none waits.
-    pub(super) async fn answer<S: HttpService>(&mut self, service: &mut S) -> After {
-        loop {
-            let head = match self.read_head().await {
-                Ok(head) => head,
-                Err(stop) => return self.stop(stop),
-            };
-            match self.exchange(service, head).await {
-                Ok(After::Wait) => {}
-                Ok(other) => return other,
-                Err(stop) => return self.stop(stop),
-            }
-            if self.conn.is_empty() {
-                break;
-            }
-            if self.conn.queued() > self.worker.config.max_queued_bytes
-                && let Err(stop) = self.flush().await
-            {
-                return self.stop(stop);
-            }
-        }
-        match self.flush().await {
-            Ok(()) => After::Wait,
-            Err(stop) => self.stop(stop),
-        }
-    }
-
     /// Gives back what an idle connection has no use for, and begins its idle time.
     pub(super) fn rest(&mut self) {
         self.conn.release();
         self.head_deadline = None;
         let idle = self.after(self.worker.config.idle_timeout);
         self.timer.set(idle);
+    }
+
+    /// How much may be queued before some of it has to be taken.
+    pub(super) fn max_queued(&self) -> usize {
+        self.worker.config.max_queued_bytes
     }
 
     /// The current time; looked up once for all that happens without waiting.
@@ -114,16 +93,13 @@ impl Connection {
         timeout.map(|timeout| self.now() + timeout)
     }
 
-    /// Sends what is queued.
-    pub(super) async fn flush(&mut self) -> Result<(), Stop> {
-        poll_fn(|cx| {
-            let sent = self.poll_send(cx);
-            if sent.is_ready() {
-                return sent;
-            }
-            self.poll_timeout(cx, None, Timeout::Write).map(Err)
-        })
-        .await
+    /// Sends what is queued, and waits for nothing else.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
+        let sent = self.poll_send(cx);
+        if sent.is_ready() {
+            return sent;
+        }
+        self.poll_timeout(cx, None, Timeout::Write).map(Err)
     }
 
     /// Sends what is queued; while it is pending, each progress gives it new time.
@@ -161,5 +137,13 @@ impl Connection {
         };
         self.timer.set(at);
         self.timer.poll_passed(cx).map(|()| Stop::TimedOut(timeout))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.is_handling {
+            self.worker.counters.cancelled.add_one();
+        }
     }
 }

@@ -13,7 +13,7 @@ impl Connection {
     /// RFC 9112 9.6: closing with unread bytes makes the network answer with a reset, and that
     /// may take the last answer from the client before it has read it.
     pub(super) async fn linger(&mut self) {
-        if self.flush().await.is_err() {
+        if poll_fn(|cx| self.poll_flush(cx)).await.is_err() {
             return;
         }
         let deadline = Some(self.now() + self.worker.config.linger_timeout);

@@ -1,38 +1,46 @@
 //! HTTP/1.1, the server's end of a connection.
 //!
-//! The way of a request, top-down: [`serve`] waits for its first byte; `Connection::answer` reads
-//! its head (`head.rs`), calls the service (`call.rs`) while its body comes (`request_body.rs`),
-//! and sends the response (`respond.rs`), one flush for all requests that came together.
+//! The way of a request, top-down: [`serve`] waits for its first byte; `Connection::poll_answer`
+//! (`exchange.rs`) leads it through its states: its head is read (`head.rs`), the service is called
+//! (`call.rs`) while its body comes (`request_body.rs`), and the response is sent (`respond.rs`),
+//! with one flush for all requests that came together.
 
 mod call;
 mod connection;
+mod exchange;
 mod head;
 mod linger;
 mod request_body;
 mod respond;
 mod stop;
 
+use std::future::poll_fn;
+use std::sync::Arc;
+
 use dipole_net::Conn;
 
 use self::connection::Connection;
+use self::exchange::Exchange;
 use crate::HttpService;
 use crate::server::{ConnectionInfo, Worker};
-use std::sync::Arc;
 
 /// Serves requests until either side ends the connection or the server drains.
 ///
-/// While it waits for a request it holds no buffer and little else: all that a running request
-/// needs is in a future of its own, on the heap until the connection is idle again.
+/// While it waits for a request it holds no buffer and little else: all that requests under way
+/// need is in an [`Exchange`] on the heap, until the connection is idle again.
 pub(crate) async fn serve<S: HttpService>(
     conn: Box<dyn Conn>,
-    service: S,
+    mut service: S,
     worker: Arc<Worker>,
     info: Option<ConnectionInfo>,
 ) {
-    let mut service = service;
     let mut connection = Connection::new(conn, worker, info);
     while connection.wait_for_request().await {
-        match Box::pin(connection.answer(&mut service)).await {
+        let mut exchange = Box::pin(Exchange::<S>::new());
+        let answered =
+            poll_fn(|cx| connection.poll_answer(&mut service, exchange.as_mut(), cx)).await;
+        drop(exchange);
+        match answered.unwrap_or_else(|stop| connection.stop(stop)) {
             After::Wait => connection.rest(),
             After::Close => return,
             After::Linger => return Box::pin(connection.linger()).await,

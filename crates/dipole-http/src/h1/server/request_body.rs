@@ -12,7 +12,6 @@ use super::stop::Stop;
 use crate::h1::body_reader::{self, ReadFault};
 use crate::h1::codec::encode::CONTINUE;
 use crate::h1::codec::framing::{BodyDecoder, BodyFraming};
-use crate::h1::codec::head::HeadLimits;
 use crate::h1::codec::request::RequestHead;
 use crate::upload::{Demand, Upload, upload};
 use crate::{Body, BodyError};
@@ -42,40 +41,47 @@ enum Progress {
 }
 
 impl RequestBody {
-    /// The two ends of the body that follows `head`.
-    pub(super) fn new(
+    /// Begins the body that follows `head`; gives the handler's end of it.
+    pub(super) fn begin(
+        &mut self,
         connection: &mut Connection,
         head: &RequestHead,
-        limits: &HeadLimits,
-    ) -> Result<(Self, Body), Stop> {
+    ) -> Result<Body, Stop> {
         let size = match head.framing {
-            BodyFraming::None => return Ok((Self::none(), Body::empty())),
+            BodyFraming::None => {
+                self.progress = Progress::Done;
+                return Ok(Body::empty());
+            }
             BodyFraming::Length(length) => Some(length),
             BodyFraming::Chunked => None,
         };
-        if let (Some(size), Some(limit)) = (size, connection.worker.config.max_body_bytes)
+        let config = &connection.worker.config;
+        if let (Some(size), Some(limit)) = (size, config.max_body_bytes)
             && size > limit
         {
             return Err(Stop::BodyTooLarge(limit));
         }
         if let Some(size) = size.filter(|&size| size <= MOST_AT_ONCE)
-            && connection.conn.len() as u64 >= size
+            && connection.conn.buffered().len() as u64 >= size
         {
+            self.progress = Progress::Done;
             let data = connection.conn.split(size as usize).map_err(Stop::ClientGone)?;
-            return Ok((Self::none(), Body::full(data)));
+            return Ok(Body::full(data));
         }
         let (upload, body) = upload(size);
-        let incoming = Self {
-            progress: Progress::Reading(BodyDecoder::of_request(head.framing, limits)),
+        let decoder = BodyDecoder::of_request(head.framing, &config.head_limits());
+        *self = Self {
+            progress: Progress::Reading(decoder),
             upload: Some(upload),
             awaits_continue: head.expect_continue,
             received: 0,
             deadline: None,
         };
-        Ok((incoming, Body::upload(body)))
+        Ok(Body::upload(body))
     }
 
-    fn none() -> Self {
+    /// No body, read to its end.
+    pub(super) fn none() -> Self {
         Self {
             progress: Progress::Done,
             upload: None,
@@ -98,7 +104,7 @@ impl RequestBody {
     /// False when the rest of the body would keep the connection from going on: a client that has
     /// not been told to send it may send it or not, so the next request could not be found.
     pub(super) fn can_be_drained(&self) -> bool {
-        !self.awaits_continue
+        self.is_done() || !self.awaits_continue
     }
 
     /// Ready when a piece, or the end, was given to the handler; pending when it asks for none or

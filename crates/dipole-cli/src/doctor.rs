@@ -1,0 +1,116 @@
+//! `dipole doctor`: what this build has and what this machine allows.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::thread::available_parallelism;
+
+use serde_json::json;
+
+use crate::args::DoctorArgs;
+use crate::output::print;
+use crate::{Failure, networks};
+
+/// Prints what there is to say.
+pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
+    let findings = Findings::gather();
+    print(&if args.json {
+        findings.json()
+    } else {
+        findings.text()
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Findings {
+    version: &'static str,
+    system: String,
+    cores: Option<usize>,
+    networks: &'static [&'static str],
+    /// How many descriptors the process may have open, now and at most.
+    descriptors: Option<Limits>,
+}
+
+/// A limit of the process; `None` is no limit.
+struct Limits {
+    now: Option<u64>,
+    at_most: Option<u64>,
+}
+
+impl Findings {
+    fn gather() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            system: system(),
+            cores: available_parallelism().ok().map(usize::from),
+            networks: networks::names(),
+            descriptors: descriptors(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!(
+            "dipole        {}\nsystem        {}\n",
+            self.version, self.system
+        );
+        let cores = self
+            .cores
+            .map_or("unknown".into(), |cores| cores.to_string());
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "cores         {cores}");
+        let _ = writeln!(text, "networks      {}", self.networks.join(", "));
+        let limit = |limit: Option<u64>| limit.map_or("unlimited".into(), |n| n.to_string());
+        match &self.descriptors {
+            None => text.push_str("descriptors   unknown\n"),
+            Some(Limits { now, at_most }) => {
+                let (now_text, at_most_text) = (limit(*now), limit(*at_most));
+                let _ = writeln!(text, "descriptors   {now_text} (at most {at_most_text})");
+                if now.is_some_and(|now| now < 10_000) {
+                    text.push_str(
+                        "              each connection needs one: raise it with `ulimit -n`\n",
+                    );
+                }
+            }
+        }
+        text
+    }
+
+    fn json(&self) -> String {
+        let object = json!({
+            "version": self.version,
+            "system": self.system,
+            "cores": self.cores,
+            "networks": self.networks,
+            "descriptors": self.descriptors.as_ref().map(|Limits { now, at_most }| {
+                json!({"now": now, "at_most": at_most})
+            }),
+        });
+        format!("{object}\n")
+    }
+}
+
+#[cfg(unix)]
+fn system() -> String {
+    let name = rustix::system::uname();
+    let [system, release, machine] =
+        [name.sysname(), name.release(), name.machine()].map(|part| part.to_string_lossy());
+    format!("{system} {release} {machine}")
+}
+
+#[cfg(not(unix))]
+fn system() -> String {
+    format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+#[cfg(unix)]
+fn descriptors() -> Option<Limits> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    Some(Limits {
+        now: limit.current,
+        at_most: limit.maximum,
+    })
+}
+
+#[cfg(not(unix))]
+fn descriptors() -> Option<Limits> {
+    None
+}

@@ -1,0 +1,226 @@
+//! `dipole serve`: the files of a folder over HTTP.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `files` | from a request to a file, a listing, or why there is none |
+//! | `disk` | how files are opened and read |
+//! | `preconditions` | what `ServeDir` leaves open of range requests |
+//! | `listing`, `listing_page`, `page` | what is in a folder, and how it looks |
+//! | `log`, `log_line` | the access log |
+//! | `signals` | when to end |
+
+mod disk;
+mod files;
+mod listing;
+mod listing_page;
+mod log;
+mod log_line;
+mod page;
+mod preconditions;
+mod signals;
+mod time;
+
+use std::convert::Infallible;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use dipole::net::{Addr, Error, ErrorKind, ListenOptions};
+use dipole::{Body, Drained, HttpService, Server, ServerConfig, ServerHandle, WhenClientLeaves};
+use http::Request;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use serde_json::json;
+
+use self::files::Files;
+use self::log::{Log, Scope};
+use self::log_line::Format;
+use self::signals::Signals;
+use crate::Failure;
+use crate::args::ServeArgs;
+use crate::networks::{self, Network};
+
+/// Serves until a signal ends it.
+pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
+    let network = networks::find(&args.network)?;
+    let files = Files::of(&args.dir)?;
+    let format = if args.json {
+        Format::Json
+    } else {
+        Format::Text
+    };
+    let scope = if args.quiet {
+        Scope::Faults
+    } else {
+        Scope::All
+    };
+    let log = Log::start(io::stderr(), format, scope)
+        .map_err(|error| Failure::job(format_args!("cannot start the log's thread: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::job(format_args!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        // Before the address is announced: from then on a signal means a drain.
+        let signals = Signals::listen()
+            .map_err(|error| Failure::job(format_args!("cannot wait for signals: {error}")))?;
+        let server = start(args, &network, service(files, log.clone()))?;
+        announce(&server, network.name, format);
+        let status = serve(&server, signals, args.drain_timeout, format).await;
+        log.finish();
+        Ok(status)
+    })
+}
+
+fn start(
+    args: &ServeArgs,
+    network: &Network,
+    service: impl HttpService,
+) -> Result<ServerHandle, Failure> {
+    let mut config = ServerConfig::default();
+    // `printf 'GET / HTTP/1.0\r\n\r\n' | nc` has ended its side before its answer comes.
+    config.when_client_leaves = WhenClientLeaves::FinishHandler;
+    let mut server = Server::new(service)
+        .config(config)
+        .workers(usize::from(args.workers))
+        .expose_connection_info();
+    for text in &args.listen {
+        let addr: Addr = text
+            .parse()
+            .map_err(|error| Failure::job(format_args!("cannot listen on {text}: {error}")))?;
+        let transport = network.transport.clone();
+        server = server.listen_with(addr, transport, ListenOptions::default());
+    }
+    server
+        .start()
+        .map_err(|error| Failure::Job(explain(&error)))
+}
+
+/// What failed, and what to do.
+fn explain(error: &Error) -> String {
+    let hint = match error.kind() {
+        ErrorKind::AddrInUse => "choose another with --listen",
+        ErrorKind::AddrNotAvailable => {
+            "listen on an address of this machine, or on 0.0.0.0 or [::] for all of them"
+        }
+        ErrorKind::PermissionDenied => "choose a port from 1024 on, or a folder of yours",
+        ErrorKind::NotFound => "make the socket's folder first",
+        ErrorKind::UnknownHost => "name a host that can be looked up, or an IP address",
+        ErrorKind::Unsupported => "choose another address with --listen",
+        ErrorKind::Exhausted => "raise the limit of open files (ulimit -n), or use fewer --workers",
+        _ => return error.to_string(),
+    };
+    format!("{error}; {hint}")
+}
+
+/// The files, with each request in the log.
+fn service(files: Files, log: Log) -> impl HttpService {
+    tower::service_fn(move |request: Request<Body>| {
+        let (files, entry) = (files.clone(), log.begin(&request));
+        // What a request brings along is of no use here: the server reads past it.
+        let request = request.map(drop);
+        async move {
+            let answer = files.answer(&request).await;
+            Ok::<_, Infallible>(entry.follow(answer))
+        }
+    })
+}
+
+/// Says on stdout where it listens, one line an address.
+fn announce(server: &ServerHandle, network: &str, format: Format) {
+    let mut lines = String::new();
+    for addr in server.local_addrs() {
+        let url = url(addr);
+        lines += &match format {
+            Format::Text => format!("listening on {url} ({network})\n"),
+            Format::Json => {
+                let address = addr.to_string();
+                let event = json!({
+                    "event": "listening", "url": url, "address": address, "network": network,
+                });
+                format!("{event}\n")
+            }
+        };
+    }
+    // A server whose stdout nobody reads serves all the same.
+    let mut stdout = io::stdout().lock();
+    let _ = stdout
+        .write_all(lines.as_bytes())
+        .and_then(|()| stdout.flush());
+}
+
+/// What stays as it is in a Unix socket's path.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'@');
+
+/// The address as a URL: `http://127.0.0.1:8888`, `http+unix:///run/x.sock`, `http+unix://@name`.
+fn url(addr: &Addr) -> String {
+    match addr {
+        Addr::Unix(path) => {
+            let path = path.as_os_str().as_encoded_bytes();
+            format!("http+unix://{}", percent_encode(path, PATH))
+        }
+        Addr::Abstract(name) => format!("http+unix://@{}", percent_encode(name, PATH)),
+        addr => format!("http://{addr}"),
+    }
+}
+
+/// Until the first signal, and then until the requests that run have ended, their time is up, or
+/// a second signal comes.
+async fn serve(
+    server: &ServerHandle,
+    mut signals: Signals,
+    drain_timeout: Duration,
+    format: Format,
+) -> ExitCode {
+    tokio::select! {
+        () = signals.next() => {}
+        () = server.wait() => {
+            return Failure::job("the server has ended by itself").report();
+        }
+    }
+    let open = server.stats().open_connections;
+    match format {
+        Format::Text => say(format_args!(
+            "draining, {open} connections open, ctrl-c again to end now"
+        )),
+        Format::Json => say(json!({"event": "draining", "connections": open})),
+    }
+    let drained = tokio::select! {
+        drained = server.shutdown(drain_timeout) => drained,
+        () = signals.next() => return ExitCode::from(1),
+    };
+    match (drained, format) {
+        (Drained::Whole, Format::Text) => {}
+        (Drained::CutShort, Format::Text) => say(format_args!(
+            "the drain's time is up: requests that still ran were cut short"
+        )),
+        (_, Format::Json) => {
+            let is_whole = drained == Drained::Whole;
+            say(json!({"event": "drained", "complete": is_whole}));
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_address_has_a_url() {
+        let url = |text: &str| url(&text.parse().expect("an address"));
+        assert_eq!(url("127.0.0.1:80"), "http://127.0.0.1:80");
+        assert_eq!(url("[::1]:80"), "http://[::1]:80");
+        assert_eq!(url("unix:/tmp/a b.sock"), "http+unix:///tmp/a%20b.sock");
+        assert_eq!(url("unix:@name"), "http+unix://@name");
+    }
+}

@@ -1,0 +1,143 @@
+//! The requests under way on a connection: from head to head, as states.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{Method, Request, Version};
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+
+use super::After;
+use super::call::failed;
+use super::connection::Connection;
+use super::request_body::RequestBody;
+use super::stop::Stop;
+use crate::h1::body_writer::BodyWriter;
+use crate::h1::codec::head::HeadScan;
+use crate::{Body, HttpService};
+
+pin_project! {
+    /// What a connection needs while requests are under way, and not while it is idle.
+    pub(super) struct Exchange<S: HttpService> {
+        asked: Asked,
+        incoming: RequestBody,
+        #[pin]
+        state: State<S::Future, S::ResponseBody>,
+    }
+}
+
+/// What of a request its response depends on.
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) version: Version,
+    pub(super) keep_alive: bool,
+}
+
+pin_project! {
+    /// What the connection is doing for its current request.
+    #[project = StateProjection]
+    enum State<F, B> {
+        /// Reads the request's head.
+        Head { scan: HeadScan },
+        /// Waits until the service takes the request.
+        Service { request: Option<Request<Body>> },
+        /// Waits for the handler's response.
+        Handler { #[pin] handler: F, deadline: Option<Instant> },
+        /// Sends the response's body.
+        Respond { #[pin] body: B, writer: BodyWriter },
+        /// Reads what the handler has left of the request's body.
+        Drain,
+        /// Sends what is queued, and nothing else.
+        Flush,
+    }
+}
+
+impl<S: HttpService> Exchange<S> {
+    pub(super) fn new() -> Self {
+        let asked =
+            Asked { method: Method::GET, version: Version::HTTP_11, keep_alive: false };
+        let state = State::Head { scan: HeadScan::default() };
+        Self { asked, incoming: RequestBody::none(), state }
+    }
+}
+
+impl Connection {
+    /// Answers the requests that came together, in their order, with one flush where none waits.
+    /// Ready when the connection has no request under way any more.
+    pub(super) fn poll_answer<S: HttpService>(
+        &mut self,
+        service: &mut S,
+        exchange: Pin<&mut Exchange<S>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<After, Stop>> {
+        let mut this = exchange.project();
+        let (asked, incoming) = (this.asked, this.incoming);
+        loop {
+            match this.state.as_mut().project() {
+                StateProjection::Head { scan } => {
+                    let head = ready!(self.poll_head(scan, cx))?;
+                    let request = self.accept_request(head, asked, incoming)?;
+                    this.state.set(call(service, request, cx)?);
+                }
+                StateProjection::Service { request } => {
+                    let Some(request) = request.take() else { return Poll::Pending };
+                    this.state.set(call(service, request, cx)?);
+                    if let StateProjection::Service { .. } = this.state.as_mut().project() {
+                        return self.poll_meanwhile(cx, incoming, &mut None).map(Err);
+                    }
+                }
+                StateProjection::Handler { handler, deadline } => {
+                    let response = ready!(self.poll_handler(handler, deadline, incoming, cx))?;
+                    match self.begin_response(response, asked, incoming)? {
+                        Some((body, writer)) => this.state.set(State::Respond { body, writer }),
+                        None => this.state.set(State::Drain),
+                    }
+                }
+                StateProjection::Respond { body, writer } => {
+                    ready!(self.poll_body(body, writer, incoming, cx))?;
+                    this.state.set(State::Drain);
+                }
+                StateProjection::Drain if !asked.keep_alive => {
+                    return Poll::Ready(Ok(After::Linger));
+                }
+                StateProjection::Drain => {
+                    if !incoming.is_done() && !ready!(self.poll_drain(incoming, cx))? {
+                        return Poll::Ready(Ok(After::Linger));
+                    }
+                    // The next of a pipelined batch is answered before anything is sent.
+                    if self.conn.is_empty() || self.conn.queued() > self.max_queued() {
+                        this.state.set(State::Flush);
+                    } else {
+                        this.state.set(State::Head { scan: HeadScan::default() });
+                    }
+                }
+                StateProjection::Flush => {
+                    ready!(self.poll_flush(cx))?;
+                    if self.conn.is_empty() {
+                        return Poll::Ready(Ok(After::Wait));
+                    }
+                    this.state.set(State::Head { scan: HeadScan::default() });
+                }
+            }
+        }
+    }
+}
+
+/// Gives the request to the service, or keeps it while the service is not ready.
+#[inline]
+fn call<S: HttpService>(
+    service: &mut S,
+    request: Request<Body>,
+    cx: &mut Context<'_>,
+) -> Result<State<S::Future, S::ResponseBody>, Stop> {
+    // Unwind safe: a service that panicked is not called again, its connection ends.
+    let called = catch_unwind(AssertUnwindSafe(|| match service.poll_ready(cx) {
+        Poll::Ready(Ok(())) => {
+            Ok(State::Handler { handler: service.call(request), deadline: None })
+        }
+        Poll::Ready(Err(error)) => Err(failed(error)),
+        Poll::Pending => Ok(State::Service { request: Some(request) }),
+    }));
+    called.unwrap_or(Err(Stop::Panicked))
+}

@@ -1,0 +1,169 @@
+//! A network library that watches what the server does with its connections.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use dipole_net::{
+    Addr, Capabilities, Closer, Conn, ConnStats, Connection, Incoming, ListenOptions, Listener,
+    Result, Side, TlsInfo, Transport,
+};
+
+/// Another library, watched.
+pub(crate) struct Watched<T> {
+    pub(crate) inner: T,
+    pub(crate) seen: Arc<Seen>,
+}
+
+/// What was seen, over all connections.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Flushes begun with something to send.
+    flushes: AtomicUsize,
+    most_queued: AtomicUsize,
+    most_input_memory: AtomicUsize,
+}
+
+impl Seen {
+    pub(crate) fn flushes(&self) -> usize {
+        self.flushes.load(Relaxed)
+    }
+
+    /// The most bytes that were queued at a time.
+    pub(crate) fn most_queued(&self) -> usize {
+        self.most_queued.load(Relaxed)
+    }
+
+    /// The most memory that was held for input at a time, in bytes.
+    pub(crate) fn most_input_memory(&self) -> usize {
+        self.most_input_memory.load(Relaxed)
+    }
+}
+
+impl<T: Transport> Transport for Watched<T> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn listen(&self, addr: &Addr, options: &ListenOptions) -> Result<Vec<Box<dyn Listener>>> {
+        let watched = |inner| Box::new(WatchedListener { inner, seen: self.seen.clone() }) as _;
+        Ok(self.inner.listen(addr, options)?.into_iter().map(watched).collect())
+    }
+}
+
+struct WatchedListener {
+    inner: Box<dyn Listener>,
+    seen: Arc<Seen>,
+}
+
+impl Listener for WatchedListener {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming>> {
+        self.inner.poll_accept(cx).map_ok(|incoming| {
+            let (peer, seen) = (incoming.peer_addr().clone(), self.seen.clone());
+            let accepted = async move {
+                let inner = incoming.accept().await?.into_bytes().expect("a byte stream");
+                let conn = WatchedConn { inner, seen, is_flushing: false };
+                Ok(Connection::Bytes(Box::new(conn)))
+            };
+            Incoming::handshake(peer, Box::pin(accepted))
+        })
+    }
+
+    fn local_addr(&self) -> Addr {
+        self.inner.local_addr()
+    }
+}
+
+struct WatchedConn {
+    inner: Box<dyn Conn>,
+    seen: Arc<Seen>,
+    /// A flush is pending: the next poll goes on with it.
+    is_flushing: bool,
+}
+
+impl WatchedConn {
+    fn look(&self) {
+        self.seen.most_queued.fetch_max(self.inner.queued(), Relaxed);
+        self.seen.most_input_memory.fetch_max(self.inner.stats().input_memory, Relaxed);
+    }
+}
+
+impl Conn for WatchedConn {
+    fn poll_fill(&mut self, cx: &mut Context<'_>, n: usize) -> Poll<Result<()>> {
+        let filled = self.inner.poll_fill(cx, n);
+        self.look();
+        filled
+    }
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.look();
+        if !self.is_flushing && self.inner.queued() > 0 {
+            self.seen.flushes.fetch_add(1, Relaxed);
+        }
+        let flushed = self.inner.poll_flush(cx);
+        self.is_flushing = flushed.is_pending();
+        flushed
+    }
+    fn len(&self) -> usize {
+        self.inner.len()
+    }
+    fn buffered(&self) -> &[u8] {
+        self.inner.buffered()
+    }
+    fn skip(&mut self, n: usize) -> Result<()> {
+        self.inner.skip(n)
+    }
+    fn split(&mut self, n: usize) -> Result<Bytes> {
+        self.inner.split(n)
+    }
+    fn release(&mut self) {
+        self.inner.release();
+    }
+    fn malloc(&mut self, n: usize) -> &mut [u8] {
+        self.inner.malloc(n)
+    }
+    fn write_binary(&mut self, data: Bytes) {
+        self.inner.write_binary(data);
+    }
+    fn queued(&self) -> usize {
+        self.inner.queued()
+    }
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.inner.poll_shutdown(cx)
+    }
+    fn abandon(&mut self, side: Side) {
+        self.inner.abandon(side);
+    }
+    fn close(&mut self) {
+        self.inner.close();
+    }
+    fn reset(&mut self) {
+        self.inner.reset();
+    }
+    fn closer(&mut self) -> Closer {
+        self.inner.closer()
+    }
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) {
+        self.inner.set_read_timeout(timeout);
+    }
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) {
+        self.inner.set_write_timeout(timeout);
+    }
+    fn local_addr(&self) -> Addr {
+        self.inner.local_addr()
+    }
+    fn peer_addr(&self) -> Addr {
+        self.inner.peer_addr()
+    }
+    fn tls(&self) -> Option<&TlsInfo> {
+        self.inner.tls()
+    }
+    fn stats(&self) -> ConnStats {
+        self.inner.stats()
+    }
+}

@@ -1,0 +1,22 @@
+//! The conformance kit judges TCP and Unix sockets on tokio.
+
+use std::sync::Arc;
+
+use dipole_conformance::{Subject, judge};
+use dipole_tokio::Tokio;
+
+// One test: the kit counts descriptors and memory of the process, so nothing may run beside it.
+#[tokio::test]
+async fn tcp_and_unix_sockets_keep_the_contract() {
+    let subject = Subject {
+        name: "tokio".into(),
+        transport: Arc::new(Tokio::new()),
+        dialer: Arc::new(Tokio::new()),
+        addresses: ["127.0.0.1:0", "[::1]:0"].map(|text| text.parse().expect("an address")).into(),
+        host: None,
+    };
+    let report = judge(subject, None, |case| print!("{}", case.lines()))
+        .await
+        .expect("every case is chosen");
+    assert!(report.is_good(), "{}", report.table());
+}
