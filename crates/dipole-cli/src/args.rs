@@ -23,21 +23,32 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve the files of a folder over HTTP
+    ///
+    /// Serves files with ranges, conditional requests, media types and precompressed variants
+    /// (FILE.br, FILE.zst, FILE.gz beside FILE). A folder is its index.html, or a listing where it has
+    /// none; hidden files are not listed, but are served to who knows their name.
+    ///
+    /// Prints one line on stdout for each address, then serves until ctrl-c, which lets the requests
+    /// that run come to their end.
     Serve(ServeArgs),
     /// Fetch a URL, to stdout or into a file
+    ///
+    /// Sends one request and writes the answer's body to stdout or into a file. Redirects are not
+    /// followed.
+    ///
+    /// Exit status 0 when the whole answer came, whatever its status (see --fail); 1 when it did not,
+    /// with one line on stderr.
     Get(GetArgs),
     /// Judge a network library by the statements of the contract
+    ///
+    /// Runs the conformance kit against a network library: a table on stdout, exit status 1 when a
+    /// case failed.
     Conformance(ConformanceArgs),
     /// Say what this build has and what this machine allows
     Doctor(DoctorArgs),
 }
 
-/// Serves files with ranges, conditional requests, media types and precompressed variants
-/// (FILE.br, FILE.zst, FILE.gz beside FILE). A folder is its index.html, or a listing where it has
-/// none; hidden files are not listed, but are served to who knows their name.
-///
-/// Prints one line on stdout for each address, then serves until ctrl-c, which lets the requests
-/// that run come to their end.
+/// What `dipole serve` is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArgs {
     /// The folder whose files are served
@@ -64,11 +75,7 @@ pub(crate) struct ServeArgs {
     pub(crate) json: bool,
 }
 
-/// Sends one request and writes the answer's body to stdout or into a file. Redirects are not
-/// followed.
-///
-/// Exit status 0 when the whole answer came, whatever its status (see --fail); 1 when it did not,
-/// with one line on stderr.
+/// What `dipole get` is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct GetArgs {
     /// What to fetch: http://HOST[:PORT]/PATH; `http://` may be left out
@@ -106,8 +113,7 @@ pub(crate) struct GetArgs {
     pub(crate) json: bool,
 }
 
-/// Runs the conformance kit against a network library: a table on stdout, exit status 1 when a
-/// case failed.
+/// What `dipole conformance` is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConformanceArgs {
     /// The network library to judge: tokio or sim
@@ -121,7 +127,7 @@ pub(crate) struct ConformanceArgs {
     pub(crate) json: bool,
 }
 
-/// Says what this build has and what this machine allows.
+/// What `dipole doctor` is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DoctorArgs {
     /// Write JSON

@@ -24,7 +24,7 @@
 //!     transport: Arc::new(network.clone()),
 //!     dialer: Arc::new(network),
 //!     addresses: vec!["sim:alpha:0".parse().expect("an address")],
-//!     host: None,
+//!     host: None, // or a server to run it under, for L8 to L13
 //! };
 //! let progress = |case: &dipole_conformance::CaseReport| print!("{}", case.lines());
 //! let report = judge(subject, Some("B1"), progress).await.expect("B1 is a case");

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Buf;
 use dipole::ConnectionInfo;
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::files::Fault;
@@ -162,11 +163,12 @@ pub(super) struct Entry {
 impl Entry {
     /// Lets the entry go along with the answer, to the end of its body.
     pub(super) fn follow<B: HttpBody>(mut self, answer: Response<B>) -> Response<Followed<B>> {
-        let left = answer.body().size_hint().exact();
+        let left = answer.body().size_hint().exact().or_else(|| content_length(answer.headers()));
         if let Some(record) = &mut self.record {
             record.status = Some(answer.status());
             record.fault = answer.extensions().get::<Fault>().cloned();
-            if record.method == Method::HEAD || answer.body().is_end_stream() {
+            if record.method == Method::HEAD || answer.body().is_end_stream() || left == Some(0)
+            {
                 record.ending = Ending::Whole;
             }
         }
@@ -185,6 +187,11 @@ impl Drop for Entry {
             self.log.add(record);
         }
     }
+}
+
+/// What a head says of its body's length; a file's body does not say it itself.
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// A body whose bytes are counted for the log.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dipole_net::{Addr, Conn, ConnExt, Error, ErrorKind};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::ending::Ending;
-use super::traffic::{KIB, MIB, receive, send};
+use super::traffic::{KIB, MIB, MOMENT, receive, send};
 use crate::pair::{Pair, Rendezvous, on_both_ends, once};
 use crate::process::{live_tasks, open_descriptors, resident_memory, settled};
 use crate::random::Random;
@@ -160,7 +160,7 @@ async fn nothing_is_left(subject: Arc<Subject>) -> Verdict {
     const GROWTH: usize = 12 * MIB;
     // What a library makes once and keeps is made in the first thousand.
     end_in_every_way(&subject, WARM_UP, 53).await?;
-    settled(0, || Some(live_tasks())).await;
+    sleep(4 * MOMENT).await;
     let (descriptors, tasks, resident) = (open_descriptors(), live_tasks(), resident_memory());
 
     end_in_every_way(&subject, CONNECTIONS, 54).await?;

@@ -41,10 +41,11 @@ fn recorded(calls: &Calls, refuses: Option<Hook>) -> HostOptions {
             refuses != Some(hook)
         }
     };
-    let mut options = HostOptions::default();
-    options.on_accept = Arc::new(hook(Hook::Accept));
-    options.on_connect = Arc::new(hook(Hook::Connect));
-    options
+    HostOptions {
+        on_accept: Arc::new(hook(Hook::Accept)),
+        on_connect: Arc::new(hook(Hook::Connect)),
+        ..HostOptions::default()
+    }
 }
 
 fn so_far(calls: &Calls) -> Vec<(Hook, Addr)> {

@@ -82,11 +82,10 @@ impl BrokenConn {
             (Some(Fault::ReadsAfterCloseAsEnd), ErrorKind::Closed) if self.closed => {
                 return Err(ErrorKind::Eof.into());
             }
-            (Some(Fault::EndIsGivenOnce), ErrorKind::Eof) => {
-                if std::mem::replace(&mut self.ended, true) {
-                    return Err(ErrorKind::Closed.into());
-                }
+            (Some(Fault::EndIsGivenOnce), ErrorKind::Eof) if self.ended => {
+                return Err(ErrorKind::Closed.into());
             }
+            (Some(Fault::EndIsGivenOnce), ErrorKind::Eof) => self.ended = true,
             (Some(Fault::TimeoutBeatsHeldBytes), ErrorKind::TimedOut) => self.timed_out = true,
             _ => {}
         }
@@ -233,7 +232,7 @@ impl Conn for BrokenConn {
     fn abandon(&mut self, side: Side) {
         self.inner.abandon(side);
         match (self.fault, side) {
-            (Some(Fault::DroppedFillLosesAByte), Side::Read) if self.inner.len() > 0 => {
+            (Some(Fault::DroppedFillLosesAByte), Side::Read) if !self.inner.is_empty() => {
                 self.inner.skip(1).expect("it is held");
             }
             (Some(Fault::DroppedFlushRepeatsAByte), Side::Write) if self.inner.queued() > 0 => {

@@ -47,8 +47,8 @@ pub(crate) enum Flaw {
     SilentAfterPanic,
     /// Handlers run on without their clients (L12).
     RunsOn,
-    /// Stops listening before another library begins to (L13).
-    ClosesBeforeSwap,
+    /// A swap ends what is running (L13).
+    SwapEndsRequests,
 }
 
 impl Host for LineHost {
@@ -213,16 +213,16 @@ impl Running for LineServer {
         listen.descriptor.as_ref()?;
         Some(Box::pin(async move {
             let old = lock(&self.generations).clone();
-            if self.shared.flaw == Some(Flaw::ClosesBeforeSwap) {
-                old.iter()
-                    .for_each(|phase| drop(phase.send(Phase::End(Instant::now()))));
-            }
             self.serve(transport.listen(&self.addr, &listen)?);
+            let next = match self.shared.flaw {
+                Some(Flaw::SwapEndsRequests) => Phase::End(Instant::now()),
+                _ => Phase::Leave,
+            };
             for phase in old {
                 phase.send_if_modified(|phase| {
                     let serving = *phase == Phase::Serve;
                     if serving {
-                        *phase = Phase::Leave;
+                        *phase = next;
                     }
                     serving
                 });

@@ -5,8 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-/// An IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
-pub(crate) type DateText = [u8; 29];
+use crate::h1::codec::encode::DateLine;
 
 /// A worker's date.
 #[derive(Debug)]
@@ -16,7 +15,7 @@ pub(crate) struct DateCache {
 
 #[derive(Debug, Clone, Copy)]
 struct Current {
-    text: DateText,
+    line: DateLine,
     until: Instant,
 }
 
@@ -26,12 +25,12 @@ impl DateCache {
     }
 
     /// The date at `now`.
-    pub(crate) fn at(&self, now: Instant) -> DateText {
+    pub(crate) fn at(&self, now: Instant) -> DateLine {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if now >= current.until {
             *current = Current::at(now);
         }
-        current.text
+        current.line
     }
 }
 
@@ -40,8 +39,9 @@ impl Current {
         let time = SystemTime::now();
         let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let left = 1_000_000_000 - since_epoch.subsec_nanos();
-        let mut text = [0; 29];
-        text.copy_from_slice(httpdate::fmt_http_date(time).as_bytes());
-        Self { text, until: now + Duration::from_nanos(left.into()) }
+        // An IMF-fixdate, RFC 9110 section 5.6.7: always 29 bytes.
+        let mut line = *b"date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+        line[6..35].copy_from_slice(httpdate::fmt_http_date(time).as_bytes());
+        Self { line, until: now + Duration::from_nanos(left.into()) }
     }
 }

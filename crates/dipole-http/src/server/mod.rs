@@ -14,7 +14,6 @@ use std::sync::Arc;
 
 use dipole_net::{Addr, Error, ErrorKind, ListenOptions, Listener, Result, TlsInfo, Transport};
 
-pub(crate) use self::date::DateText;
 pub(crate) use self::deadline::Deadline;
 pub use self::handle::{Drained, ServerHandle};
 pub(crate) use self::registry::Phase;

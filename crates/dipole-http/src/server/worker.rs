@@ -15,7 +15,8 @@ use super::accept::{self, Limits};
 use super::date::DateCache;
 use super::registry::{Phase, Registry};
 use super::stats::Counters;
-use super::{DateText, Hooks};
+use super::Hooks;
+use crate::h1::codec::encode::DateLine;
 use crate::{HttpService, ServerConfig};
 
 /// What one worker's connections share.
@@ -29,7 +30,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn date(&self, now: Instant) -> DateText {
+    pub(crate) fn date(&self, now: Instant) -> DateLine {
         self.date.at(now)
     }
 }

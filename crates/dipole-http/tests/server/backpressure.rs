@@ -61,7 +61,7 @@ impl http_body::Body for Pieces {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_read_bounds_what_is_made_and_queued() {
     const PIECE: usize = 16 * KIB;
-    const PIECES: usize = 4096;
+    const PIECES: usize = 256;
     let given = Arc::<AtomicUsize>::default();
     let counted = given.clone();
     let service = handler(move |_| {

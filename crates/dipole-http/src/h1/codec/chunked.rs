@@ -1,10 +1,11 @@
 //! The chunked coding (RFC 9112 section 7.1), decoded over borrowed bytes.
 
 use bytes::Bytes;
+use http::HeaderMap;
 
-use super::fields;
+use super::fields::{self, Lines};
 use super::framing::Step;
-use super::head::HeadLimits;
+use super::head::{HeadLimits, LineEnds};
 use super::reject::Reject;
 use super::{scan, trailers};
 
@@ -151,12 +152,14 @@ impl ChunkedDecoder {
     }
 }
 
-fn parse_trailers(text: &[u8], lines: usize) -> Result<Option<Box<http::HeaderMap>>, Reject> {
+fn parse_trailers(text: &[u8], lines: usize) -> Result<Option<Box<HeaderMap>>, Reject> {
     if lines == 0 {
         return Ok(None);
     }
     // Copied: trailers are few, and the connection still holds these bytes.
-    let (trailers, _) = fields::parse(&Bytes::copy_from_slice(text), 0, lines)?;
+    let mut trailers = HeaderMap::with_capacity(lines);
+    let lines = Lines { start: 0, count: lines, ends: (&LineEnds::default(), 0) };
+    fields::parse(&Bytes::copy_from_slice(text), &lines, &mut trailers)?;
     if trailers.keys().any(trailers::is_forbidden) {
         return Err(Reject::TrailerField);
     }

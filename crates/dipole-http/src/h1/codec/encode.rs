@@ -49,6 +49,8 @@ pub(crate) struct OwnFields {
     pub(crate) close: bool,
     /// It has a `Date`.
     pub(crate) has_date: bool,
+    /// Its fields that are sent, as they are written, in bytes.
+    len: usize,
 }
 
 impl OwnFields {
@@ -58,48 +60,58 @@ impl OwnFields {
         let mut own = Self::default();
         for (name, value) in headers {
             match name.as_str() {
-                "date" => own.has_date = true,
                 "content-length" => own.content_length = content_length(value.as_bytes()).ok(),
                 "connection" => {
                     let mut tokens = value.as_bytes().split(|&b| b == b',');
                     own.close |= tokens.any(|t| t.trim_ascii().eq_ignore_ascii_case(b"close"));
                 }
-                _ => {}
+                "transfer-encoding" => {}
+                name => {
+                    own.has_date |= name == "date";
+                    own.len += name.len() + value.len() + 4;
+                }
             }
         }
         own
     }
 }
 
+/// The `date` field's line, with its line end.
+pub(crate) type DateLine = [u8; 37];
+
 /// The head of a response.
 #[derive(Debug)]
 pub(crate) struct ResponseEncoder<'a> {
     status: StatusCode,
     headers: &'a HeaderMap,
-    framing: FramingText,
+    own: OwnFields,
+    framing: Framing,
     persistence: Persistence,
-    date: Option<&'a [u8; 29]>,
+    date: &'a [u8],
 }
 
 impl<'a> ResponseEncoder<'a> {
-    /// `date` is the time as in `Date`; `None` when the application has set it, or there is no
+    /// `own` is of these headers. `date` is `None` when the application has set it, or there is no
     /// clock (RFC 9110 section 6.6.1).
     #[inline]
     pub(crate) fn new(
         status: StatusCode,
         headers: &'a HeaderMap,
+        own: OwnFields,
         framing: Framing,
         persistence: Persistence,
-        date: Option<&'a [u8; 29]>,
+        date: Option<&'a DateLine>,
     ) -> Self {
-        Self { status, headers, framing: FramingText::of(framing), persistence, date }
+        let date = date.map_or(&[][..], |date| date);
+        Self { status, headers, own, framing, persistence, date }
     }
 
     /// How many bytes [`encode`](Self::encode) fills.
     #[inline]
     pub(crate) fn encoded_len(&self) -> usize {
-        let mut count = Count(0);
-        self.write(&mut count);
+        let mut count = Count(self.own.len);
+        write_status_line(self.status, &mut count);
+        self.write_rest(&mut count);
         count.0
     }
 
@@ -107,27 +119,23 @@ impl<'a> ResponseEncoder<'a> {
     #[inline]
     pub(crate) fn encode(&self, out: &mut [u8]) {
         let mut fill = Fill(out);
-        self.write(&mut fill);
-        debug_assert!(fill.0.is_empty(), "the length was another");
-    }
-
-    #[inline]
-    fn write(&self, sink: &mut impl Sink) {
-        write_status_line(self.status, sink);
+        write_status_line(self.status, &mut fill);
         for (name, value) in self.headers {
             // The length tells most names from those that are the connection's.
             match name.as_str() {
                 "connection" | "content-length" | "transfer-encoding" => {}
-                name => write_field(name.as_bytes(), value.as_bytes(), sink),
+                name => write_field(name.as_bytes(), value.as_bytes(), &mut fill),
             }
         }
-        self.framing.write(sink);
+        self.write_rest(&mut fill);
+        debug_assert!(fill.0.is_empty(), "the length was another");
+    }
+
+    #[inline(always)]
+    fn write_rest(&self, sink: &mut impl Sink) {
+        write_framing(self.framing, sink);
         write_persistence(self.persistence, sink);
-        if let Some(date) = self.date {
-            sink.put(b"date: ");
-            sink.put(date);
-            sink.put(b"\r\n");
-        }
+        sink.put(self.date);
         sink.put(b"\r\n");
     }
 }
@@ -139,7 +147,7 @@ pub(crate) struct RequestEncoder<'a> {
     target: &'a str,
     host: &'a [u8],
     headers: &'a HeaderMap,
-    framing: FramingText,
+    framing: Framing,
     persistence: Persistence,
 }
 
@@ -154,7 +162,6 @@ impl<'a> RequestEncoder<'a> {
         framing: Framing,
         persistence: Persistence,
     ) -> Self {
-        let framing = FramingText::of(framing);
         Self { method, target, host, headers, framing, persistence }
     }
 
@@ -189,7 +196,7 @@ impl<'a> RequestEncoder<'a> {
                 name => write_field(name.as_bytes(), value.as_bytes(), sink),
             }
         }
-        self.framing.write(sink);
+        write_framing(self.framing, sink);
         write_persistence(self.persistence, sink);
         sink.put(b"\r\n");
     }
@@ -283,50 +290,29 @@ fn write_persistence(persistence: Persistence, sink: &mut impl Sink) {
     }
 }
 
-/// A [`Framing`] with its number as text.
-#[derive(Debug)]
-enum FramingText {
-    Unsaid,
-    Length { digits: [u8; 20], start: u8 },
-    Chunked,
+#[inline(always)]
+fn write_framing(framing: Framing, sink: &mut impl Sink) {
+    match framing {
+        Framing::Unsaid => {}
+        Framing::Length(length) => {
+            sink.put(b"content-length: ");
+            sink.put_decimal(length);
+            sink.put(b"\r\n");
+        }
+        Framing::Chunked => sink.put(b"transfer-encoding: chunked\r\n"),
+    }
 }
 
-impl FramingText {
-    #[inline]
-    fn of(framing: Framing) -> Self {
-        let mut left = match framing {
-            Framing::Unsaid => return Self::Unsaid,
-            Framing::Chunked => return Self::Chunked,
-            Framing::Length(length) => length,
-        };
-        let (mut digits, mut start) = ([0; 20], 20);
-        loop {
-            start -= 1;
-            digits[start] = b'0' + (left % 10) as u8;
-            left /= 10;
-            if left == 0 {
-                return Self::Length { digits, start: start as u8 };
-            }
-        }
-    }
-
-    #[inline]
-    fn write(&self, sink: &mut impl Sink) {
-        match self {
-            Self::Unsaid => {}
-            Self::Length { digits, start } => {
-                sink.put(b"content-length: ");
-                sink.put(&digits[usize::from(*start)..]);
-                sink.put(b"\r\n");
-            }
-            Self::Chunked => sink.put(b"transfer-encoding: chunked\r\n"),
-        }
-    }
+/// How many digits `number` has.
+#[inline]
+fn digits(number: u64) -> usize {
+    number.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
 /// Where an encoder writes: the same code counts and fills, so that they cannot differ.
 trait Sink {
     fn put(&mut self, bytes: &[u8]);
+    fn put_decimal(&mut self, number: u64);
 }
 
 struct Count(usize);
@@ -336,19 +322,39 @@ impl Sink for Count {
     fn put(&mut self, bytes: &[u8]) {
         self.0 += bytes.len();
     }
+
+    #[inline(always)]
+    fn put_decimal(&mut self, number: u64) {
+        self.0 += digits(number);
+    }
 }
 
 /// The part that is still to be filled.
 struct Fill<'a>(&'a mut [u8]);
 
+impl<'a> Fill<'a> {
+    #[inline(always)]
+    fn take(&mut self, n: usize) -> &'a mut [u8] {
+        let (now, rest) = std::mem::take(&mut self.0)
+            .split_at_mut_checked(n)
+            .expect("the caller gives as many bytes as were counted");
+        self.0 = rest;
+        now
+    }
+}
+
 impl Sink for Fill<'_> {
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
-        let (now, rest) = std::mem::take(&mut self.0)
-            .split_at_mut_checked(bytes.len())
-            .expect("the caller gives as many bytes as were counted");
-        now.copy_from_slice(bytes);
-        self.0 = rest;
+        self.take(bytes.len()).copy_from_slice(bytes);
+    }
+
+    #[inline(always)]
+    fn put_decimal(&mut self, mut number: u64) {
+        for digit in self.take(digits(number)).iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
     }
 }
 
@@ -358,7 +364,7 @@ mod tests {
 
     use super::*;
 
-    const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+    const DATE: &DateLine = b"date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
 
     fn fields(list: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -387,6 +393,7 @@ mod tests {
         let encoder = ResponseEncoder::new(
             StatusCode::OK,
             &headers,
+            OwnFields::of(&headers),
             Framing::Length(1234567890),
             Persistence::Close,
             Some(DATE),
@@ -420,7 +427,14 @@ mod tests {
             ),
         ] {
             let status = StatusCode::from_u16(status).expect("a status");
-            let encoder = ResponseEncoder::new(status, &none, framing, persistence, None);
+            let encoder = ResponseEncoder::new(
+                status,
+                &none,
+                OwnFields::of(&none),
+                framing,
+                persistence,
+                None,
+            );
             assert_eq!(response(&encoder), format!("HTTP/1.1 {text}"));
         }
     }
@@ -452,9 +466,11 @@ mod tests {
             ("content-length", "12"),
             ("date", "now"),
         ]));
-        assert_eq!(own, OwnFields { content_length: Some(12), close: true, has_date: true });
+        let expected =
+            OwnFields { content_length: Some(12), close: true, has_date: true, len: 11 };
+        assert_eq!(own, expected);
         let own = OwnFields::of(&fields(&[("content-length", "x"), ("x-date", "y")]));
-        assert_eq!(own, OwnFields::default());
+        assert_eq!(own, OwnFields { len: 11, ..OwnFields::default() });
     }
 
     #[test]
@@ -495,8 +511,14 @@ mod tests {
         assert!(!parsed.keep_alive);
         assert_eq!(parsed.headers.get_all("x-a"), headers.get_all("x-a"));
 
-        let encoder =
-            ResponseEncoder::new(StatusCode::CREATED, &headers, Framing::Chunked, own, Some(DATE));
+        let encoder = ResponseEncoder::new(
+            StatusCode::CREATED,
+            &headers,
+            OwnFields::of(&headers),
+            Framing::Chunked,
+            own,
+            Some(DATE),
+        );
         let out = self::response(&encoder).into_bytes();
         let shape = HeadScan::default().find_end(&out, &limits).expect("good").expect("whole");
         let parsed = response::parse_response(&out.into(), &shape, &Method::GET).expect("good");

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::head::LineEnds;
 use super::names::{self, Meaning};
 use super::reject::Reject;
 use super::scan;
@@ -51,34 +52,45 @@ pub(super) enum Expect {
     Other,
 }
 
-/// Reads field lines from `at` to the blank line at the end of `head`. `count` is how many there
-/// are, to make room for.
+/// Where field lines are in a head, or in trailers.
+pub(super) struct Lines<'a> {
+    /// Where the first one begins.
+    pub(super) start: usize,
+    /// How many there are.
+    pub(super) count: usize,
+    /// Where lines end, and how many lines are before the first field line.
+    pub(super) ends: (&'a LineEnds, usize),
+}
+
+/// Reads field lines, up to the blank line at the end of `head`, into `headers`, which has room
+/// for them.
+#[inline]
 pub(super) fn parse(
     head: &Bytes,
-    mut at: usize,
-    count: usize,
-) -> Result<(HeaderMap, Facts), Reject> {
-    let mut headers = HeaderMap::with_capacity(count);
+    lines: &Lines<'_>,
+    headers: &mut HeaderMap,
+) -> Result<Facts, Reject> {
     let mut facts = Facts::default();
-    loop {
+    let mut at = lines.start;
+    for line in 0..lines.count {
         let block = scan::block(head, at);
-        match block[0] {
-            b'\r' if block[1] == b'\n' && at + 2 == head.len() => return Ok((headers, facts)),
-            // RFC 9112 5.2: a server must reject obs-fold or replace it; it is rejected here.
-            b' ' | b'\t' => return Err(Reject::Fold),
-            _ => {}
+        // RFC 9112 5.2: a server must reject obs-fold or replace it; it is rejected here.
+        if matches!(block[0], b' ' | b'\t') {
+            return Err(Reject::Fold);
         }
         let (name, meaning, colon) = parse_name(head, at, &block)?;
-        let value = value_range(head, colon + 1)?;
-        let next = value.next;
+        let cr = lines.ends.0.cr_of(lines.ends.1 + line, head, colon).ok_or(Reject::LineEnd)?;
+        let (start, end) = trimmed(head, colon + 1, cr)?;
         if meaning != Meaning::Other {
-            facts.note(meaning, head, value.start, value.end)?;
+            facts.note(meaning, head, start, end)?;
         }
-        let value = HeaderValue::from_maybe_shared(head.slice(value.start..value.end))
-            .map_err(|_| Reject::FieldValue)?;
+        let value = parse_value(head, start, end)?;
         headers.try_append(name, value).map_err(|_| Reject::TooManyFields)?;
-        at = next;
+        at = cr + 2;
     }
+    // What is left is the blank line. Anything else would mean that the lines were counted in
+    // another way than they were read.
+    if head.get(at..) == Some(b"\r\n") { Ok(facts) } else { Err(Reject::LineEnd) }
 }
 
 /// The name of the line at `at`, whose first bytes are `block`, and where its colon is.
@@ -109,29 +121,29 @@ fn parse_name(
     Ok((name, Meaning::Other, at + len))
 }
 
-struct ValueRange {
-    start: usize,
-    end: usize,
-    /// Where the next line begins.
-    next: usize,
-}
-
-/// The value that begins at `start`, without the white space around it (RFC 9112 section 5.1).
+/// The value from `start` to the line's end, without the white space around it (RFC 9112
+/// section 5.1).
 #[inline]
-fn value_range(head: &Bytes, mut start: usize) -> Result<ValueRange, Reject> {
-    while let Some(b' ' | b'\t') = head.get(start) {
+fn trimmed(head: &[u8], mut start: usize, cr: usize) -> Result<(usize, usize), Reject> {
+    let mut value = head.get(start..cr).ok_or(Reject::FieldName)?;
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
         start += 1;
     }
-    let rest = &head[start..];
-    let cr = scan::find(rest, b'\r').ok_or(Reject::LineEnd)?;
-    if rest.get(cr + 1) != Some(&b'\n') {
-        return Err(Reject::LineEnd);
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
     }
-    let mut end = start + cr;
-    while end > start && matches!(head[end - 1], b' ' | b'\t') {
-        end -= 1;
+    Ok((start, start + value.len()))
+}
+
+#[inline]
+fn parse_value(head: &Bytes, start: usize, end: usize) -> Result<HeaderValue, Reject> {
+    // What nearly every client sends needs neither a look at its bytes nor a handle of the head.
+    match &head[start..end] {
+        b"*/*" => Ok(const { HeaderValue::from_static("*/*") }),
+        b"keep-alive" => Ok(const { HeaderValue::from_static("keep-alive") }),
+        _ => HeaderValue::from_maybe_shared(head.slice(start..end)).map_err(|_| Reject::FieldValue),
     }
-    Ok(ValueRange { start, end, next: start + cr + 2 })
 }
 
 impl Facts {
@@ -203,6 +215,10 @@ impl Coding {
 
 impl Tokens {
     fn read(&mut self, value: &[u8]) {
+        if value == b"keep-alive" {
+            self.keep_alive = true;
+            return;
+        }
         for token in value.split(|&b| b == b',') {
             match token.trim_ascii() {
                 token if token.eq_ignore_ascii_case(b"keep-alive") => self.keep_alive = true,

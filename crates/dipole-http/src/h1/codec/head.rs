@@ -29,13 +29,33 @@ const MAX_LEADING_LINES: usize = 4;
 pub(crate) struct HeadScan {
     /// Where the first line that has not ended yet begins.
     line: usize,
-    /// No LF is before this place, from `line` on.
+    /// All before this place was looked at.
     scanned: usize,
     /// Lines that have ended, leading empty ones aside: the start line and field lines.
     lines: usize,
     leading: usize,
     has_upgrade: bool,
     start_checked: bool,
+    ends: LineEnds,
+}
+
+/// Where the first lines end, so that the parse need not look for it again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct LineEnds {
+    /// The place of each line's CR; 0 where it is not known.
+    crs: [u16; 24],
+}
+
+impl LineEnds {
+    /// Where the CR of the line is that begins at `start` and is number `line` of the head.
+    #[inline]
+    pub(super) fn cr_of(&self, line: usize, head: &[u8], start: usize) -> Option<usize> {
+        match self.crs.get(line) {
+            Some(&cr) if cr > 0 => Some(usize::from(cr)),
+            // The scan has seen to it that a CR is before each LF.
+            _ => Some(start + scan::find(head.get(start..)?, b'\n')?.checked_sub(1)?),
+        }
+    }
 }
 
 /// A whole head that is held, found by [`HeadScan`].
@@ -47,6 +67,7 @@ pub(crate) struct HeadShape {
     pub(super) leading: usize,
     /// How many field lines.
     pub(super) fields: usize,
+    pub(super) ends: LineEnds,
     /// There is an `Upgrade` field; whether it counts, the parse tells.
     pub(crate) has_upgrade: bool,
 }
@@ -62,28 +83,17 @@ impl HeadScan {
         held: &[u8],
         limits: &HeadLimits,
     ) -> Result<Option<HeadShape>, Reject> {
-        while let Some(at) = scan::find(held.get(self.scanned..).unwrap_or_default(), b'\n') {
-            let lf = self.scanned + at;
-            // RFC 9112 2.2: a bare LF could be taken as a line end. Two parsers that differ in it
-            // see two different messages, so it is none here.
-            if lf == self.line || held[lf - 1] != b'\r' {
-                return Err(Reject::LineEnd);
+        let new = held.get(self.scanned..).unwrap_or_default();
+        let (blocks, rest) = new.as_chunks::<16>();
+        let mut at = self.scanned;
+        for block in blocks {
+            if scan::is_in(block, b'\n') && self.end_lines(held, at, block)? {
+                return self.shape(limits).map(Some);
             }
-            if lf == self.line + 1 {
-                if let Some(shape) = self.end_empty_line(lf, limits)? {
-                    return Ok(Some(shape));
-                }
-            } else {
-                self.lines += 1;
-                if held[self.line] | 0x20 == b'u' {
-                    let name = &held[self.line..lf];
-                    self.has_upgrade |= name.len() > 8
-                        && name[7] == b':'
-                        && name[..7].eq_ignore_ascii_case(b"upgrade");
-                }
-            }
-            self.line = lf + 1;
-            self.scanned = lf + 1;
+            at += 16;
+        }
+        if !rest.is_empty() && self.end_lines(held, at, &scan::block(held, at))? {
+            return self.shape(limits).map(Some);
         }
         self.scanned = held.len();
         self.check_part(held, limits)?;
@@ -95,31 +105,63 @@ impl HeadScan {
         self.lines == 0 && matches!(&held[self.line.min(held.len())..], b"" | b"\r")
     }
 
-    fn end_empty_line(
-        &mut self,
-        lf: usize,
-        limits: &HeadLimits,
-    ) -> Result<Option<HeadShape>, Reject> {
-        if self.lines == 0 {
-            // RFC 9112 2.2: at least one empty line before the request line is ignored.
-            self.leading += 2;
-            if self.leading > 2 * MAX_LEADING_LINES {
-                return Err(Reject::StartLine);
+    /// Ends the lines that end in `block`, which is at `at`. True when the head has ended, and then
+    /// `line` is where it did.
+    #[inline]
+    fn end_lines(&mut self, held: &[u8], at: usize, block: &[u8; 16]) -> Result<bool, Reject> {
+        for (word, places) in scan::places(block, b'\n').into_iter().enumerate() {
+            for place in places {
+                if self.end_line(held, at + 8 * word + place)? {
+                    return Ok(true);
+                }
             }
-            return Ok(None);
         }
-        if lf + 1 > limits.max_head_bytes {
+        Ok(false)
+    }
+
+    #[inline]
+    fn end_line(&mut self, held: &[u8], lf: usize) -> Result<bool, Reject> {
+        let line = std::mem::replace(&mut self.line, lf + 1);
+        // RFC 9112 2.2: a bare LF could be taken as a line end. Two parsers that differ in it see
+        // two different messages, so it is none here.
+        if lf == line || held[lf - 1] != b'\r' {
+            return Err(Reject::LineEnd);
+        }
+        if lf == line + 1 {
+            return if self.lines > 0 { Ok(true) } else { self.skip_leading_line() };
+        }
+        if let Some(end) = self.ends.crs.get_mut(self.lines) {
+            *end = u16::try_from(lf - 1).unwrap_or(0);
+        }
+        self.lines += 1;
+        if held[line] | 0x20 == b'u' {
+            let name = &held[line..lf];
+            self.has_upgrade |=
+                name.len() > 8 && name[7] == b':' && name[..7].eq_ignore_ascii_case(b"upgrade");
+        }
+        Ok(false)
+    }
+
+    /// RFC 9112 2.2: at least one empty line before the request line is ignored.
+    fn skip_leading_line(&mut self) -> Result<bool, Reject> {
+        self.leading += 2;
+        if self.leading > 2 * MAX_LEADING_LINES { Err(Reject::StartLine) } else { Ok(false) }
+    }
+
+    fn shape(&self, limits: &HeadLimits) -> Result<HeadShape, Reject> {
+        if self.line > limits.max_head_bytes {
             return Err(Reject::HeadTooLong);
         }
         if self.lines - 1 > limits.max_fields {
             return Err(Reject::TooManyFields);
         }
-        Ok(Some(HeadShape {
-            len: lf + 1,
+        Ok(HeadShape {
+            len: self.line,
             leading: self.leading,
             fields: self.lines - 1,
+            ends: self.ends,
             has_upgrade: self.has_upgrade,
-        }))
+        })
     }
 
     /// What can be said of a head that is not whole. Nothing here looks at more than the bytes of
@@ -176,8 +218,10 @@ mod tests {
     #[test]
     fn a_head_ends_at_its_blank_line() {
         let head = b"GET / HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n";
-        let shape = HeadShape { len: head.len(), leading: 0, fields: 2, has_upgrade: false };
-        assert_eq!(whole(head), Ok(Some(shape)));
+        let shape = whole(head).expect("good").expect("whole");
+        assert_eq!((shape.len, shape.leading, shape.fields), (head.len(), 0, 2));
+        assert!(!shape.has_upgrade);
+        assert_eq!(shape.ends.crs[..4], [14, 23, 29, 0]);
         assert_eq!(whole(&[head, &b"\r\n\n\0"[..]].concat()), Ok(Some(shape)));
         for end in 0..head.len() {
             assert_eq!(whole(&head[..end]), Ok(None), "{end}");
@@ -187,8 +231,9 @@ mod tests {
     #[test]
     fn a_head_that_comes_bit_by_bit_ends_at_the_same_place() {
         let head = b"\r\nGET / HTTP/1.1\r\nUpgrade: x\r\n\r\n";
-        let shape = HeadShape { len: head.len(), leading: 2, fields: 1, has_upgrade: true };
-        assert_eq!(whole(head), Ok(Some(shape)));
+        let shape = whole(head).expect("good").expect("whole");
+        assert_eq!((shape.len, shape.leading, shape.fields), (head.len(), 2, 1));
+        assert!(shape.has_upgrade);
         let mut scan = HeadScan::default();
         for end in 0..head.len() {
             assert_eq!(scan.find_end(&head[..end], &SMALL), Ok(None), "{end}");

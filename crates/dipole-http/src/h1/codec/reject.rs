@@ -4,6 +4,8 @@ use std::fmt;
 
 use http::StatusCode;
 
+use super::encode::DateLine;
+
 /// A fault of the peer's message. What follows it on the connection has no meaning any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Reject {
@@ -105,14 +107,14 @@ impl Reject {
         }
     }
 
-    /// The whole answer; the connection closes after it. `date` is the time as in `Date`.
-    pub(crate) fn answer(self, date: Option<&[u8; 29]>) -> Vec<u8> {
+    /// The whole answer; the connection closes after it. `date` is the line of the `Date` field.
+    pub(crate) fn answer(self, date: Option<&DateLine>) -> Vec<u8> {
         canned(self.status(), self.text(), date)
     }
 }
 
 /// A whole answer with a text of one line, after which the connection closes.
-pub(crate) fn canned(status: StatusCode, text: &str, date: Option<&[u8; 29]>) -> Vec<u8> {
+pub(crate) fn canned(status: StatusCode, text: &str, date: Option<&DateLine>) -> Vec<u8> {
     let mut answer = format!(
         "HTTP/1.1 {} {}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n\
          connection: close\r\n",
@@ -122,9 +124,7 @@ pub(crate) fn canned(status: StatusCode, text: &str, date: Option<&[u8; 29]>) ->
     )
     .into_bytes();
     if let Some(date) = date {
-        answer.extend_from_slice(b"date: ");
         answer.extend_from_slice(date);
-        answer.extend_from_slice(b"\r\n");
     }
     answer.extend_from_slice(b"\r\n");
     answer.extend_from_slice(text.as_bytes());
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_a_whole_response_that_closes() {
-        let answer = Reject::TargetTooLong.answer(Some(b"Sun, 06 Nov 1994 08:49:37 GMT"));
+        let answer = Reject::TargetTooLong.answer(Some(b"date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
         assert_eq!(
             String::from_utf8(answer).expect("ASCII"),
             "HTTP/1.1 414 URI Too Long\r\ncontent-type: text/plain; charset=utf-8\r\n\

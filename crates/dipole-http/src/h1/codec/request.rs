@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri, Version};
 
-use super::fields::{self, Expect};
+use super::fields::{self, Expect, Lines};
 use super::framing::{self, BodyFraming};
 use super::head::{HeadLimits, HeadShape};
 use super::reject::Reject;
@@ -40,24 +40,29 @@ pub(crate) fn parse_request(
     limits: &HeadLimits,
 ) -> Result<RequestHead, Reject> {
     let start = shape.leading;
-    let line = head.get(start..).unwrap_or_default();
-    let end = scan::find(line, b'\r').ok_or(Reject::LineEnd)?;
-    if line.get(end + 1) != Some(&b'\n') {
-        return Err(Reject::LineEnd);
-    }
+    let cr = shape.ends.cr_of(0, head, start).ok_or(Reject::LineEnd)?;
+    let line = head.get(start..cr).ok_or(Reject::LineEnd)?;
+    let end = line.len();
     // RFC 9112 3: request-line = method SP request-target SP HTTP-version, with one SP each.
-    let space = scan::find(&line[..end], b' ').ok_or(Reject::StartLine)?;
-    let method = Method::from_bytes(&line[..space]).map_err(|_| Reject::Method)?;
+    let (method, space) = match line {
+        [b'G', b'E', b'T', b' ', ..] => (Method::GET, 3),
+        _ => {
+            let space = scan::find(line, b' ').ok_or(Reject::StartLine)?;
+            (Method::from_bytes(&line[..space]).map_err(|_| Reject::Method)?, space)
+        }
+    };
     let target_start = space + 1;
     let target_end = end.checked_sub(9).filter(|&at| at > target_start && line[at] == b' ');
     let target_end = target_end.ok_or(Reject::StartLine)?;
-    let version = version(&line[target_end + 1..end])?;
+    let version = version(&line[target_end + 1..])?;
     if target_end - target_start > limits.max_target_bytes.min(MAX_URI) {
         return Err(Reject::TargetTooLong);
     }
-    let uri = target::parse(&method, head.slice(start + target_start..start + target_end))?;
+    let uri = target::parse(&method, head, start + target_start..start + target_end)?;
 
-    let (headers, facts) = fields::parse(head, start + end + 2, shape.fields)?;
+    let mut headers = HeaderMap::with_capacity(shape.fields);
+    let lines = Lines { start: cr + 2, count: shape.fields, ends: (&shape.ends, 1) };
+    let facts = fields::parse(head, &lines, &mut headers)?;
     // RFC 9112 3.2: a missing Host, a second one or an invalid one is a 400.
     match facts.host {
         _ if facts.has_host_again => return Err(Reject::HostRepeated),
@@ -206,8 +211,8 @@ mod tests {
             ("GET / HTTP/2.0", Reject::Version),
             ("GET / HTTP/0.9", Reject::Version),
             ("PRI * HTTP/2.0", Reject::Version),
-            ("GET /\ra HTTP/1.1", Reject::LineEnd),
-            ("GET / HTTP/1.1\r", Reject::LineEnd),
+            ("GET /\ra HTTP/1.1", Reject::Target),
+            ("GET / HTTP/1.1\r", Reject::StartLine),
         ] {
             let held = format!("{line}\r\nHost: a\r\n\r\n");
             assert_eq!(parse(held.as_bytes()).map(drop), Err(reject), "{line:?}");
@@ -239,9 +244,9 @@ mod tests {
             ("a: b\u{1}", Reject::FieldValue),
             ("a: b\u{7f}c", Reject::FieldValue),
             ("a: b\u{b}", Reject::FieldValue),
-            ("a: b\rc: d", Reject::LineEnd),
-            ("a: b\r", Reject::LineEnd),
-            ("a: b\r\r", Reject::LineEnd),
+            ("a: b\rc: d", Reject::FieldValue),
+            ("a: b\r", Reject::FieldValue),
+            ("a: b\r\r", Reject::FieldValue),
             ("a\rb: c", Reject::FieldName),
             ("a: b\nc: d", Reject::LineEnd),
             ("a: b\n", Reject::LineEnd),
@@ -375,6 +380,28 @@ mod tests {
         assert!(!good(&with("Connection: upgrade")).upgrade);
         let shape = HeadScan::default().find_end(with("upgrade: a").as_bytes(), &LIMITS);
         assert!(shape.expect("good").expect("whole").has_upgrade);
+    }
+
+    #[test]
+    fn lines_past_those_whose_ends_are_noted_are_read_like_any_other() {
+        let limits = HeadLimits { max_fields: 100, ..LIMITS };
+        let many: String = (0..60).map(|n| format!("x-{n}: value of {n}\r\n")).collect();
+        for (last, refused) in [
+            ("", None),
+            ("a\rb: c\r\n", Some(Reject::FieldName)),
+            ("a: b\rXc: d\r\n", Some(Reject::FieldValue)),
+            ("abc\r\n", Some(Reject::FieldName)),
+        ] {
+            let held = format!("GET / HTTP/1.1\r\nHost: a\r\n{many}{last}\r\n");
+            let shape = HeadScan::default().find_end(held.as_bytes(), &limits);
+            let shape = shape.expect("good").expect("whole");
+            let parsed = parse_request(&Bytes::from(held), &shape, &limits);
+            assert_eq!(parsed.as_ref().err(), refused.as_ref(), "{last:?}");
+            if let Ok(head) = parsed {
+                assert_eq!(head.headers.len(), 61);
+                assert_eq!(head.headers["x-59"], "value of 59");
+            }
+        }
     }
 
     #[test]

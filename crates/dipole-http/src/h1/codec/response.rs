@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Version};
 
-use super::fields;
+use super::fields::{self, Lines};
 use super::framing::{self, ResponseFraming};
 use super::head::HeadShape;
 use super::reject::Reject;
-use super::{request, scan};
+use super::request;
 
 /// A response without its body, and what its connection needs to know of it.
 #[derive(Debug)]
@@ -31,15 +31,11 @@ pub(crate) fn parse_response(
     shape: &HeadShape,
     method: &Method,
 ) -> Result<ResponseHead, Reject> {
-    let start = shape.leading;
-    let line = head.get(start..).unwrap_or_default();
-    let end = scan::find(line, b'\r').ok_or(Reject::LineEnd)?;
-    if line.get(end + 1) != Some(&b'\n') {
-        return Err(Reject::LineEnd);
-    }
+    let cr = shape.ends.cr_of(0, head, shape.leading).ok_or(Reject::LineEnd)?;
+    let line = head.get(shape.leading..cr).ok_or(Reject::LineEnd)?;
     // RFC 9112 4: status-line = HTTP-version SP status-code SP [ reason-phrase ]. Many servers
     // leave the second SP away with the reason.
-    let (version, rest) = line[..end].split_at_checked(8).ok_or(Reject::StartLine)?;
+    let (version, rest) = line.split_at_checked(8).ok_or(Reject::StartLine)?;
     let version = request::version(version)?;
     let status = match rest {
         [b' ', a, b, c] => [*a, *b, *c],
@@ -48,7 +44,9 @@ pub(crate) fn parse_response(
     };
     let status = StatusCode::from_bytes(&status).map_err(|_| Reject::StartLine)?;
 
-    let (headers, facts) = fields::parse(head, start + end + 2, shape.fields)?;
+    let mut headers = HeaderMap::with_capacity(shape.fields);
+    let lines = Lines { start: cr + 2, count: shape.fields, ends: (&shape.ends, 1) };
+    let facts = fields::parse(head, &lines, &mut headers)?;
     let framing = framing::of_response(method, status, version, &facts)?;
     let keep_alive = framing != ResponseFraming::UntilClose && framing::keep_alive(version, &facts);
     Ok(ResponseHead { status, version, headers, framing, keep_alive })
@@ -107,7 +105,7 @@ mod tests {
             ("HTTP/1.1\t200 OK", Reject::StartLine),
             ("HTTP/1.1 200 \u{1}", Reject::StartLine),
             ("ICY 200 OK", Reject::StartLine),
-            ("HTTP/1.1 200 a\rb", Reject::LineEnd),
+            ("HTTP/1.1 200 a\rb", Reject::StartLine),
         ] {
             let held = format!("{line}\r\nx: y\r\n\r\n");
             assert_eq!(parse(&held).map(drop), Err(reject), "{line:?}");

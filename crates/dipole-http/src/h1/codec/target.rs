@@ -1,5 +1,7 @@
 //! The four forms of a request target (RFC 9112 section 3.2), and `Host`.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use http::{Method, Uri};
 
@@ -7,16 +9,17 @@ use super::reject::Reject;
 
 /// Reads the target in the form that goes with the method.
 #[inline]
-pub(super) fn parse(method: &Method, target: Bytes) -> Result<Uri, Reject> {
+pub(super) fn parse(method: &Method, head: &Bytes, target: Range<usize>) -> Result<Uri, Reject> {
     let len = target.len();
-    match target.first() {
-        Some(b'/') if *method != Method::CONNECT => {
-            let uri = Uri::from_maybe_shared(target).map_err(|_| Reject::Target)?;
+    match &head[target.clone()] {
+        b"/" if *method != Method::CONNECT => Ok(Uri::default()),
+        [b'/', ..] if *method != Method::CONNECT => {
+            let uri = Uri::from_maybe_shared(head.slice(target)).map_err(|_| Reject::Target)?;
             // A fragment is not part of a target; the parser has cut it off.
             let kept = uri.path_and_query().map_or(0, |path| path.as_str().len());
             if kept == len { Ok(uri) } else { Err(Reject::Target) }
         }
-        _ => other_form(method, target),
+        _ => other_form(method, head.slice(target)),
     }
 }
 
@@ -53,35 +56,39 @@ fn other_form(method: &Method, target: Bytes) -> Result<Uri, Reject> {
 /// Is this the value of a `Host` field? (RFC 9110 section 7.2) It may be empty.
 #[inline]
 pub(super) fn is_host(value: &[u8]) -> bool {
-    match host_and_port(value) {
-        Some((host, port)) => !host.is_empty() || port.is_none(),
-        None => false,
+    match value.iter().position(|&b| !IN_NAME[usize::from(b)]) {
+        None => true,
+        // Most have a name and a port, of which only five digits may be too many.
+        Some(at @ 1..) if value[at] == b':' && value.len() - at < 6 => {
+            value[at + 1..].iter().all(u8::is_ascii_digit)
+        }
+        Some(_) => host_and_port(value).is_some_and(|(host, _)| !host.is_empty()),
     }
 }
 
 /// The two parts of `uri-host [ ":" port ]`, `None` when it is not that. The port may be empty,
 /// and is 0 then.
-#[inline]
 fn host_and_port(value: &[u8]) -> Option<(&[u8], Option<u16>)> {
-    let host_len = if value.first() == Some(&b'[') {
-        let end = value.iter().position(|&b| b == b']')?;
-        let is_literal = |&b: &u8| b.is_ascii_alphanumeric() || b":.%-_~".contains(&b);
-        if end < 3 || !value[1..end].iter().all(is_literal) {
-            return None;
+    let (host, port) = match value.iter().rposition(|b| !b.is_ascii_digit()) {
+        Some(colon) if value[colon] == b':' => (&value[..colon], Some(port(&value[colon + 1..])?)),
+        _ => (value, None),
+    };
+    let is_host = match host {
+        [b'[', literal @ .., b']'] => {
+            let is_in_literal = |&b: &u8| b.is_ascii_alphanumeric() || b":.%-_~".contains(&b);
+            literal.len() > 1 && literal.iter().all(is_in_literal)
         }
-        end + 1
-    } else {
-        value.iter().position(|&b| !IN_NAME[usize::from(b)]).unwrap_or(value.len())
+        name => name.iter().all(|&b| IN_NAME[usize::from(b)]),
     };
-    let (host, rest) = value.split_at(host_len);
-    let Some((colon, digits)) = rest.split_first() else {
-        return Some((host, None));
-    };
-    if *colon != b':' || digits.len() > 5 || !digits.iter().all(u8::is_ascii_digit) {
+    is_host.then_some((host, port))
+}
+
+fn port(digits: &[u8]) -> Option<u16> {
+    if digits.len() > 5 {
         return None;
     }
     let port = digits.iter().fold(0, |port, b| port * 10 + u32::from(b - b'0'));
-    Some((host, Some(u16::try_from(port).ok()?)))
+    u16::try_from(port).ok()
 }
 
 /// The bytes of a registered name or IPv4 address (RFC 3986 section 3.2.2).
@@ -107,7 +114,8 @@ mod tests {
 
     fn form(method: &str, target: &'static str) -> Result<String, Reject> {
         let method = Method::from_bytes(method.as_bytes()).expect("a token");
-        parse(&method, Bytes::from_static(target.as_bytes())).map(|uri| uri.to_string())
+        let head = Bytes::from_static(target.as_bytes());
+        parse(&method, &head, 0..target.len()).map(|uri| uri.to_string())
     }
 
     #[test]

@@ -44,6 +44,7 @@ impl Connection {
         let head = ResponseEncoder::new(
             parts.status,
             &parts.headers,
+            own,
             framing,
             persistence,
             date.as_ref(),
