@@ -2,7 +2,8 @@
 //!
 //! What differs from `ServeDir`'s own way: only regular files are opened (opening a named pipe
 //! would wait for its writer, and hold a thread as long); a file that grows while it is sent is
-//! sent as long as it was; and what the system holds in memory is read without a change of thread.
+//! sent as long as it was; and what the system holds in memory is found and read without a change
+//! of thread, which would cost more than all the rest (`memory`).
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::future::{Ready, ready};
@@ -29,11 +30,21 @@ impl fs::Backend for Disk {
     type MetadataFuture = BoxFuture<Metadata>;
 
     fn open(&self, path: PathBuf) -> Self::OpenFuture {
-        Box::pin(blocking(move || DiskFile::open(&path)))
+        Box::pin(async move {
+            match memory::open(&path) {
+                Some(file) => DiskFile::of(file?),
+                None => blocking(move || DiskFile::of(open(&path)?)).await,
+            }
+        })
     }
 
     fn metadata(&self, path: PathBuf) -> Self::MetadataFuture {
-        Box::pin(blocking(move || std::fs::metadata(path)))
+        Box::pin(async move {
+            match memory::metadata(&path) {
+                Some(metadata) => metadata,
+                None => blocking(move || std::fs::metadata(path)).await,
+            }
+        })
     }
 }
 
@@ -57,16 +68,7 @@ pub(super) struct DiskFile {
 }
 
 impl DiskFile {
-    fn open(path: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.read(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt as _;
-            let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-            options.custom_flags(nonblock);
-        }
-        let file = options.open(path)?;
+    fn of(file: File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::ErrorKind::NotFound.into());
@@ -119,7 +121,7 @@ impl AsyncRead for DiskFile {
                 return Poll::Ready(Ok(()));
             }
             let room = buffer.initialize_unfilled_to(wanted);
-            if let Some(read) = read_from_memory(&self.file, room, self.position) {
+            if let Some(read) = memory::read_at(&self.file, room, self.position) {
                 buffer.advance(read);
                 self.position += read as u64;
                 return Poll::Ready(Ok(()));
@@ -149,19 +151,17 @@ impl AsyncSeek for DiskFile {
     }
 }
 
-/// Reads what the system holds in memory; `None` where the disk would have to be waited for, or
-/// where the file system cannot tell.
-#[cfg(target_os = "linux")]
-fn read_from_memory(file: &File, room: &mut [u8], position: u64) -> Option<usize> {
-    use rustix::io::{ReadWriteFlags, preadv2};
-
-    let mut rooms = [io::IoSliceMut::new(room)];
-    preadv2(file, &mut rooms, position, ReadWriteFlags::NOWAIT).ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn read_from_memory(_: &File, _: &mut [u8], _: u64) -> Option<usize> {
-    None
+/// Opens a file; whatever else is there does not hold the caller up.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+        options.custom_flags(nonblock);
+    }
+    options.open(path)
 }
 
 fn read_at(file: &File, length: usize, position: u64) -> io::Result<Vec<u8>> {
@@ -178,4 +178,69 @@ fn read_at(file: &File, length: usize, position: u64) -> io::Result<Vec<u8>> {
     };
     data.truncate(read);
     Ok(data)
+}
+
+/// What the system holds in memory. `None`: the disk would have to be waited for, or the system
+/// cannot tell.
+#[cfg(target_os = "linux")]
+mod memory {
+    use std::fs::{File, Metadata};
+    use std::io::{self, IoSliceMut};
+    use std::path::Path;
+
+    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+    pub(super) fn open(path: &Path) -> Option<io::Result<File>> {
+        find(path, OFlags::RDONLY | OFlags::NONBLOCK)
+    }
+
+    pub(super) fn metadata(path: &Path) -> Option<io::Result<Metadata>> {
+        Some(find(path, OFlags::PATH)?.and_then(|file| file.metadata()))
+    }
+
+    fn find(path: &Path, flags: OFlags) -> Option<io::Result<File>> {
+        match openat2(
+            CWD,
+            path,
+            flags | OFlags::CLOEXEC,
+            Mode::empty(),
+            ResolveFlags::CACHED,
+        ) {
+            Ok(descriptor) => Some(Ok(descriptor.into())),
+            // Not in memory; or a kernel before 5.12, or a sandbox, that does not know the call.
+            Err(Errno::AGAIN | Errno::INVAL | Errno::NOSYS | Errno::PERM) => None,
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+
+    pub(super) fn read_at(file: &File, room: &mut [u8], position: u64) -> Option<usize> {
+        preadv2(
+            file,
+            &mut [IoSliceMut::new(room)],
+            position,
+            ReadWriteFlags::NOWAIT,
+        )
+        .ok()
+    }
+}
+
+/// No other system says what it holds in memory.
+#[cfg(not(target_os = "linux"))]
+mod memory {
+    use std::fs::{File, Metadata};
+    use std::io;
+    use std::path::Path;
+
+    pub(super) fn open(_: &Path) -> Option<io::Result<File>> {
+        None
+    }
+
+    pub(super) fn metadata(_: &Path) -> Option<io::Result<Metadata>> {
+        None
+    }
+
+    pub(super) fn read_at(_: &File, _: &mut [u8], _: u64) -> Option<usize> {
+        None
+    }
 }

@@ -163,12 +163,15 @@ pub(super) struct Entry {
 impl Entry {
     /// Lets the entry go along with the answer, to the end of its body.
     pub(super) fn follow<B: HttpBody>(mut self, answer: Response<B>) -> Response<Followed<B>> {
-        let left = answer.body().size_hint().exact().or_else(|| content_length(answer.headers()));
+        let left = answer
+            .body()
+            .size_hint()
+            .exact()
+            .or_else(|| content_length(answer.headers()));
         if let Some(record) = &mut self.record {
             record.status = Some(answer.status());
             record.fault = answer.extensions().get::<Fault>().cloned();
-            if record.method == Method::HEAD || answer.body().is_end_stream() || left == Some(0)
-            {
+            if record.method == Method::HEAD || answer.body().is_end_stream() || left == Some(0) {
                 record.ending = Ending::Whole;
             }
         }

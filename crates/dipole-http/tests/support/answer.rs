@@ -1,7 +1,9 @@
 //! An answer as a client reads it. A reader of its own: the server's codec is not trusted here.
 
+use std::fmt;
+
 /// One answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) reason: String,
@@ -49,7 +51,8 @@ impl Answer {
         assert_eq!((self.status, &others), (status, &expected), "{self:?}");
         assert_eq!(dates.len(), 1, "one date: {self:?}");
         assert!(is_date(&dates[0].1), "{self:?}");
-        assert!(self.body == body.as_ref(), "{self:?}");
+        let body = body.as_ref();
+        assert!(self.body == body, "{} bytes, not {}: {self:?}", self.body.len(), body.len());
         self
     }
 
@@ -104,6 +107,14 @@ impl Answer {
         }
         answer.length = lines.at;
         Some(answer)
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, reason, fields, body, .. } = self;
+        let body = body[..body.len().min(400)].escape_ascii();
+        write!(f, "{status} {reason} {fields:?} \"{body}\" {:?}", self.trailers)
     }
 }
 

@@ -139,8 +139,12 @@ impl Peer {
         }
     }
 
+    /// What came and is unread, in short.
     fn held(&self) -> String {
-        self.conn.buffered().escape_ascii().to_string()
+        let held = self.conn.buffered();
+        let (first, last) = (&held[..held.len().min(400)], &held[held.len().saturating_sub(40)..]);
+        let (first, last) = (first.escape_ascii(), last.escape_ascii());
+        format!("{} bytes: {first} to the end: {last}", held.len())
     }
 }
 

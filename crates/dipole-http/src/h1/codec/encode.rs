@@ -505,11 +505,13 @@ mod tests {
         let mut out = vec![0; encoder.encoded_len()];
         encoder.encode(&mut out);
         let shape = HeadScan::default().find_end(&out, &limits).expect("good").expect("whole");
-        let parsed = request::parse_request(&out.into(), &shape, &limits).expect("good");
-        assert_eq!((parsed.method, parsed.uri.path()), (Method::PUT, "/p"));
-        assert_eq!(parsed.framing, framing::BodyFraming::Length(3));
-        assert!(!parsed.keep_alive);
-        assert_eq!(parsed.headers.get_all("x-a"), headers.get_all("x-a"));
+        let mut parsed = http::Request::new(());
+        let facts = request::parse_request(&out.into(), &shape, &limits, &mut parsed);
+        let facts = facts.expect("good");
+        assert_eq!((parsed.method(), parsed.uri().path()), (&Method::PUT, "/p"));
+        assert_eq!(facts.framing, framing::BodyFraming::Length(3));
+        assert!(!facts.keep_alive);
+        assert_eq!(parsed.headers().get_all("x-a"), headers.get_all("x-a"));
 
         let encoder = ResponseEncoder::new(
             StatusCode::CREATED,

@@ -1,7 +1,7 @@
 //! A whole head into a request.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Uri, Version};
+use http::{Method, Request, Version};
 
 use super::fields::{self, Expect, Lines};
 use super::framing::{self, BodyFraming};
@@ -9,17 +9,9 @@ use super::head::{HeadLimits, HeadShape};
 use super::reject::Reject;
 use super::{scan, target};
 
-/// A request without its body, and what its connection needs to know of it.
-#[derive(Debug)]
-pub(crate) struct RequestHead {
-    pub(crate) method: Method,
-    /// The target in the form that was sent: with scheme and authority for absolute-form, the
-    /// authority alone for CONNECT, `*` for OPTIONS. The authority, when there is one, goes before
-    /// `Host` (RFC 9112 section 3.2.2), which stays in `headers` as it came.
-    pub(crate) uri: Uri,
-    /// HTTP/1.0 or HTTP/1.1.
-    pub(crate) version: Version,
-    pub(crate) headers: HeaderMap,
+/// What the connection needs to know of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RequestFacts {
     pub(crate) framing: BodyFraming,
     /// The client will go on with this connection, if the server will.
     pub(crate) keep_alive: bool,
@@ -29,16 +21,22 @@ pub(crate) struct RequestHead {
     pub(crate) upgrade: bool,
 }
 
-/// Reads the head that was found as `shape`; `head` is exactly its bytes. Names and values are
-/// slices of `head`, not copies.
+/// Reads the head that was found as `shape` into `request`, whose fields are empty; `head` is
+/// exactly its bytes. Names and values are slices of `head`, not copies.
+///
+/// The target is kept in the form that was sent: with scheme and authority for absolute-form, the
+/// authority alone for CONNECT, `*` for OPTIONS. The authority, when there is one, goes before
+/// `Host` (RFC 9112 section 3.2.2), which stays as it came. The version is HTTP/1.0 or HTTP/1.1.
 ///
 /// # Errors
 /// Why the request is refused: answer so, and close.
-pub(crate) fn parse_request(
+#[inline]
+pub(crate) fn parse_request<B>(
     head: &Bytes,
     shape: &HeadShape,
     limits: &HeadLimits,
-) -> Result<RequestHead, Reject> {
+    request: &mut Request<B>,
+) -> Result<RequestFacts, Reject> {
     let start = shape.leading;
     let cr = shape.ends.cr_of(0, head, start).ok_or(Reject::LineEnd)?;
     let line = head.get(start..cr).ok_or(Reject::LineEnd)?;
@@ -60,9 +58,12 @@ pub(crate) fn parse_request(
     }
     let uri = target::parse(&method, head, start + target_start..start + target_end)?;
 
-    let mut headers = HeaderMap::with_capacity(shape.fields);
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.version_mut() = version;
+    request.headers_mut().reserve(shape.fields);
     let lines = Lines { start: cr + 2, count: shape.fields, ends: (&shape.ends, 1) };
-    let facts = fields::parse(head, &lines, &mut headers)?;
+    let facts = fields::parse(head, &lines, request.headers_mut())?;
     // RFC 9112 3.2: a missing Host, a second one or an invalid one is a 400.
     match facts.host {
         _ if facts.has_host_again => return Err(Reject::HostRepeated),
@@ -72,11 +73,7 @@ pub(crate) fn parse_request(
     }
     let framing = framing::of_request(version, &facts)?;
     let is_new = version == Version::HTTP_11;
-    Ok(RequestHead {
-        method,
-        uri,
-        version,
-        headers,
+    Ok(RequestFacts {
         framing,
         keep_alive: framing::keep_alive(version, &facts),
         expect_continue: match facts.expect {
@@ -108,8 +105,43 @@ pub(super) fn version(text: &[u8]) -> Result<Version, Reject> {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, Uri};
+
     use super::super::head::HeadScan;
     use super::*;
+
+    /// A request and its facts.
+    #[derive(Debug)]
+    struct RequestHead {
+        method: Method,
+        uri: Uri,
+        version: Version,
+        headers: HeaderMap,
+        framing: BodyFraming,
+        keep_alive: bool,
+        expect_continue: bool,
+        upgrade: bool,
+    }
+
+    fn parse_request(
+        head: &Bytes,
+        shape: &HeadShape,
+        limits: &HeadLimits,
+    ) -> Result<RequestHead, Reject> {
+        let mut request = Request::new(());
+        let facts = super::parse_request(head, shape, limits, &mut request)?;
+        let (parts, ()) = request.into_parts();
+        Ok(RequestHead {
+            method: parts.method,
+            uri: parts.uri,
+            version: parts.version,
+            headers: parts.headers,
+            framing: facts.framing,
+            keep_alive: facts.keep_alive,
+            expect_continue: facts.expect_continue,
+            upgrade: facts.upgrade,
+        })
+    }
 
     const LIMITS: HeadLimits =
         HeadLimits { max_head_bytes: 4096, max_target_bytes: 1024, max_fields: 10 };

@@ -11,35 +11,37 @@ use super::connection::Connection;
 use super::exchange::Asked;
 use super::request_body::RequestBody;
 use super::stop::{Stop, Timeout};
-use crate::h1::codec::request::RequestHead;
+use crate::h1::codec::framing::BodyFraming;
+use crate::h1::codec::request::RequestFacts;
 use crate::{Body, BoxError, HttpService, WhenClientLeaves};
 
 impl Connection {
-    /// The request as the service sees it, and the connection's end of its body.
+    /// Notes what the response will depend on, and gives the request its body.
     #[inline]
     pub(super) fn accept_request(
         &mut self,
-        head: RequestHead,
+        request: &mut Request<Body>,
+        facts: RequestFacts,
         asked: &mut Asked,
         incoming: &mut RequestBody,
-    ) -> Result<Request<Body>, Stop> {
+    ) -> Result<(), Stop> {
         let most = self.worker.config.max_requests_per_connection;
         let is_last = most.is_some_and(|most| self.requests >= most);
-        asked.method.clone_from(&head.method);
-        asked.version = head.version;
-        asked.keep_alive = head.keep_alive && !is_last;
-        let mut request = Request::new(incoming.begin(self, &head)?);
-        *request.method_mut() = head.method;
-        *request.uri_mut() = head.uri;
-        *request.version_mut() = head.version;
-        *request.headers_mut() = head.headers;
+        asked.method.clone_from(request.method());
+        asked.version = request.version();
+        asked.keep_alive = facts.keep_alive && !is_last;
+        if facts.framing == BodyFraming::None {
+            incoming.begin_empty();
+        } else {
+            *request.body_mut() = incoming.begin(self, facts)?;
+        }
         if self.worker.hooks.exposes_connection_info
             && let Some(info) = &self.info
         {
             request.extensions_mut().insert(info.clone());
         }
         self.worker.counters.requests.add_one();
-        Ok(request)
+        Ok(())
     }
 
     /// Polls the handler, and gives it the pieces of the request's body that it asks for.

@@ -76,8 +76,9 @@ impl Connection {
         loop {
             match this.state.as_mut().project() {
                 StateProjection::Head { scan } => {
-                    let head = ready!(self.poll_head(scan, cx))?;
-                    let request = self.accept_request(head, asked, incoming)?;
+                    let mut request = Request::new(Body::empty());
+                    let facts = ready!(self.poll_head(scan, &mut request, cx))?;
+                    self.accept_request(&mut request, facts, asked, incoming)?;
                     this.state.set(call(service, request, cx)?);
                 }
                 StateProjection::Service { request } => {

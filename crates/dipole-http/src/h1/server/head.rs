@@ -2,26 +2,30 @@
 
 use std::task::{Context, Poll, ready};
 
+use http::Request;
+
 use super::connection::Connection;
 use super::stop::{Stop, Timeout};
 use crate::h1::codec::head::HeadScan;
-use crate::h1::codec::request::{RequestHead, parse_request};
+use crate::Body;
+use crate::h1::codec::request::{RequestFacts, parse_request};
 
 impl Connection {
-    /// Reads one head, of which at least one byte is held.
+    /// Reads one head into `request`, whose fields are empty.
     #[inline]
     pub(super) fn poll_head(
         &mut self,
         scan: &mut HeadScan,
+        request: &mut Request<Body>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<RequestHead, Stop>> {
+    ) -> Poll<Result<RequestFacts, Stop>> {
         loop {
             let limits = &self.worker.config.head_limits();
             if let Some(shape) = scan.find_end(self.conn.buffered(), limits)? {
                 let head = self.conn.split(shape.len).map_err(Stop::ClientGone)?;
                 self.head_deadline = None;
                 self.requests += 1;
-                return Poll::Ready(Ok(parse_request(&head, &shape, limits)?));
+                return Poll::Ready(Ok(parse_request(&head, &shape, limits, request)?));
             }
             ready!(self.poll_more_of_the_head(cx))?;
         }

@@ -12,7 +12,7 @@ use super::stop::Stop;
 use crate::h1::body_reader::{self, ReadFault};
 use crate::h1::codec::encode::CONTINUE;
 use crate::h1::codec::framing::{BodyDecoder, BodyFraming};
-use crate::h1::codec::request::RequestHead;
+use crate::h1::codec::request::RequestFacts;
 use crate::upload::{Demand, Upload, upload};
 use crate::{Body, BodyError};
 
@@ -41,17 +41,20 @@ enum Progress {
 }
 
 impl RequestBody {
-    /// Begins the body that follows `head`; gives the handler's end of it.
+    /// Begins a request without a body.
+    #[inline]
+    pub(super) fn begin_empty(&mut self) {
+        self.progress = Progress::Done;
+    }
+
+    /// Begins the body of a request; gives the handler's end of it.
     pub(super) fn begin(
         &mut self,
         connection: &mut Connection,
-        head: &RequestHead,
+        facts: RequestFacts,
     ) -> Result<Body, Stop> {
-        let size = match head.framing {
-            BodyFraming::None => {
-                self.progress = Progress::Done;
-                return Ok(Body::empty());
-            }
+        let size = match facts.framing {
+            BodyFraming::None => Some(0),
             BodyFraming::Length(length) => Some(length),
             BodyFraming::Chunked => None,
         };
@@ -69,11 +72,11 @@ impl RequestBody {
             return Ok(Body::full(data));
         }
         let (upload, body) = upload(size);
-        let decoder = BodyDecoder::of_request(head.framing, &config.head_limits());
+        let decoder = BodyDecoder::of_request(facts.framing, &config.head_limits());
         *self = Self {
             progress: Progress::Reading(decoder),
             upload: Some(upload),
-            awaits_continue: head.expect_continue,
+            awaits_continue: facts.expect_continue,
             received: 0,
             deadline: None,
         };
