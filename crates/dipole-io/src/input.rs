@@ -10,7 +10,7 @@ use dipole_net::{Error, ErrorKind, Result};
 use crate::{BufferPool, Socket};
 
 /// A slice this short is copied out: it shall not keep a whole buffer alive.
-const COPY_LIMIT: usize = 64;
+const COPY_LIMIT: usize = 16;
 /// A read is not worth its system call with less room than this.
 const LEAST_ROOM: usize = 2 * 1024;
 /// The most that one read asks for, unless the owner wants more.

@@ -67,6 +67,17 @@ impl Incoming {
         &self.peer
     }
 
+    /// The connection, when it needs no handshake.
+    ///
+    /// # Errors
+    /// Not a fault: what was given, when it has a handshake before it.
+    pub fn into_ready(self) -> Result<Connection, Self> {
+        match self.step {
+            Step::Ready(connection) => Ok(connection),
+            Step::Handshake(_) => Err(self),
+        }
+    }
+
     /// Does the handshake, if there is one.
     ///
     /// # Errors

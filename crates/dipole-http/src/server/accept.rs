@@ -11,8 +11,9 @@ use std::time::Duration;
 use dipole_net::{Addr, ErrorKind, Incoming, Listener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::connection::{self, Admitted};
 use super::registry::{Phase, Place};
-use super::{Admission, Worker, connection};
+use super::{Admission, Worker};
 use crate::{HttpService, ServerConfig};
 
 /// After an error of accepting: the first wait, doubled up to the longest.
@@ -80,9 +81,13 @@ fn admit<S: HttpService>(
         worker.counters.refused.add_one();
         return;
     };
-    worker.counters.accepted.add_one();
-    let place = worker.registry.join();
-    tokio::spawn(connection::run(incoming, service.clone(), Arc::clone(worker), place, seat));
+    let admitted = Admitted::new(worker, seat);
+    match incoming.into_ready() {
+        Ok(connection) => tokio::spawn(connection::run(connection, service.clone(), admitted)),
+        Err(incoming) => {
+            tokio::spawn(connection::shake_hands(incoming, service.clone(), admitted))
+        }
+    };
 }
 
 /// The limits on connections, over all workers.

@@ -5,41 +5,61 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use dipole_net::{Conn, Connection, Error, ErrorKind, Incoming, Result};
+use dipole_net::{Connection, ErrorKind, Incoming};
 
 use super::accept::Seat;
 use super::registry::{Phase, Place};
 use super::{Admission, ConnectionInfo, Worker};
 use crate::{HttpService, h1};
 
-/// Serves a connection that was just accepted, until either side ends it or the server does.
-pub(super) async fn run<S: HttpService>(
-    incoming: Incoming,
-    service: S,
+/// A connection's share of its worker; counts the connection's end, however it comes.
+pub(super) struct Admitted {
     worker: Arc<Worker>,
     place: Place,
-    seat: Option<Box<Seat>>,
-) {
-    let _ended = Ended { worker: &worker, _seat: seat };
-    poll_fn(|cx| Poll::Ready(place.settle(cx))).await;
-    let mut served = pin!(serve(incoming, service, Arc::clone(&worker)));
-    poll_fn(|cx| {
-        if place.phase() == Phase::Ending {
-            return Poll::Ready(());
-        }
-        served.as_mut().poll(cx)
-    })
-    .await;
+    _seat: Option<Box<Seat>>,
 }
 
-async fn serve<S: HttpService>(incoming: Incoming, service: S, worker: Arc<Worker>) {
-    let conn = match shake_hands(incoming, &worker).await {
-        Ok(conn) => conn,
-        Err(error) => {
-            tracing::debug!(%error, "handshake failed");
-            return;
-        }
+impl Admitted {
+    pub(super) fn new(worker: &Arc<Worker>, seat: Option<Box<Seat>>) -> Self {
+        worker.counters.accepted.add_one();
+        let place = worker.registry.join();
+        Self { worker: Arc::clone(worker), place, _seat: seat }
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.worker.counters.ended.add_one();
+    }
+}
+
+/// Serves a connection whose handshake is still to come. Without one, [`run`] is called at once:
+/// its future is smaller, and ten thousand idle connections have one each.
+pub(super) async fn shake_hands<S: HttpService>(
+    incoming: Incoming,
+    service: S,
+    admitted: Admitted,
+) {
+    let handshake = Box::pin(incoming.accept());
+    let accepted = match admitted.worker.config.handshake_timeout {
+        None => handshake.await,
+        Some(timeout) => tokio::time::timeout(timeout, handshake)
+            .await
+            .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())),
     };
+    match accepted {
+        Ok(connection) => run(connection, service, admitted).await,
+        Err(error) => tracing::debug!(%error, "handshake failed"),
+    }
+}
+
+/// Serves a connection until either side ends it or the server does.
+pub(super) async fn run<S: HttpService>(connection: Connection, service: S, admitted: Admitted) {
+    let Connection::Bytes(conn) = connection else {
+        tracing::error!("connections of streams are not served yet");
+        return;
+    };
+    let Admitted { worker, place, .. } = &admitted;
     let info = (worker.hooks.on_connect.is_some() || worker.hooks.exposes_connection_info)
         .then(|| ConnectionInfo::of(&*conn));
     if let (Some(hook), Some(info)) = (&worker.hooks.on_connect, &info)
@@ -48,30 +68,17 @@ async fn serve<S: HttpService>(incoming: Incoming, service: S, worker: Arc<Worke
         worker.counters.refused.add_one();
         return;
     }
-    h1::server::serve(conn, service, worker, info).await;
-}
-
-async fn shake_hands(incoming: Incoming, worker: &Worker) -> Result<Box<dyn Conn>> {
-    let connection = match worker.config.handshake_timeout {
-        None => incoming.accept().await?,
-        Some(timeout) => tokio::time::timeout(timeout, incoming.accept())
-            .await
-            .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))?,
-    };
-    match connection {
-        Connection::Bytes(conn) => Ok(conn),
-        _ => Err(Error::with_message(ErrorKind::Unsupported, "HTTP/3 is not served yet")),
-    }
-}
-
-/// Counts the connection's end, however it comes.
-struct Ended<'a> {
-    worker: &'a Worker,
-    _seat: Option<Box<Seat>>,
-}
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        self.worker.counters.ended.add_one();
-    }
+    let mut is_settled = false;
+    let mut served = pin!(h1::server::serve(conn, service, Arc::clone(worker), info));
+    poll_fn(|cx| {
+        if !is_settled {
+            place.settle(cx);
+            is_settled = true;
+        }
+        if place.phase() == Phase::Ending {
+            return Poll::Ready(());
+        }
+        served.as_mut().poll(cx)
+    })
+    .await;
 }

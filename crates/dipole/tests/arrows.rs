@@ -1,0 +1,339 @@
+//! Keeps the arrows between the crates: who may depend on whom, and who must not know what.
+//!
+//! The table below is the one of ARCHITECTURE.md. A change here is a change of the architecture,
+//! and is made in both.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// A crate of the workspace.
+struct Rule {
+    name: &'static str,
+    /// The crates of the workspace that it may depend on.
+    own: &'static [&'static str],
+    /// The crates of others that it may depend on.
+    foreign: Foreign,
+}
+
+/// Which crates of others a crate may depend on.
+enum Foreign {
+    /// Those only.
+    Only(&'static [&'static str]),
+    /// Any: the crate stands at the top.
+    Any,
+}
+
+use Foreign::{Any, Only};
+
+/// Dependencies at run time: the arrows. From the bottom to the top.
+const RULES: &[Rule] = &[
+    Rule {
+        // The contract. Neither an executor nor sockets, TLS, QUIC, HTTP.
+        name: "dipole-net",
+        own: &[],
+        foreign: Only(&["bytes"]),
+    },
+    Rule {
+        // Pieces for authors of network libraries. `hyper` is its I/O traits, for the adapters.
+        name: "dipole-io",
+        own: &["dipole-net"],
+        foreign: Only(&["bytes", "hyper", "tokio", "tokio-util"]),
+    },
+    Rule {
+        // A network library. Neither HTTP nor another library.
+        name: "dipole-tokio",
+        own: &["dipole-net", "dipole-io"],
+        foreign: Only(&["bytes", "socket2", "tokio"]),
+    },
+    Rule {
+        // A network library. Neither HTTP nor another library.
+        name: "dipole-sim",
+        own: &["dipole-net", "dipole-io"],
+        foreign: Only(&["bytes", "tokio"]),
+    },
+    Rule {
+        // The kit. `rustix` counts the process's descriptors and memory.
+        name: "dipole-conformance",
+        own: &["dipole-net"],
+        foreign: Only(&["bytes", "rustix", "serde", "serde_json", "tokio"]),
+    },
+    Rule {
+        // Server and client. No network library: they come as values.
+        name: "dipole-http",
+        own: &["dipole-net", "dipole-io"],
+        foreign: Only(&[
+            "bytes",
+            "http",
+            "http-body",
+            "httparse",
+            "httpdate",
+            "hyper",
+            "memchr",
+            "pin-project-lite",
+            "tokio",
+            "tower",
+            "tower-service",
+            "tracing",
+        ]),
+    },
+    Rule {
+        name: "dipole",
+        own: &[
+            "dipole-net",
+            "dipole-io",
+            "dipole-tokio",
+            "dipole-sim",
+            "dipole-conformance",
+            "dipole-http",
+        ],
+        foreign: Any,
+    },
+    Rule {
+        // The command. Nothing depends on it.
+        name: "dipole-cli",
+        own: &[
+            "dipole-net",
+            "dipole-io",
+            "dipole-tokio",
+            "dipole-sim",
+            "dipole-conformance",
+            "dipole-http",
+            "dipole",
+        ],
+        foreign: Any,
+    },
+];
+
+/// The concrete network libraries, as their names are in code.
+const LIBRARIES: &[&str] = &["dipole_tokio", "dipole_sim"];
+
+#[test]
+fn every_crate_depends_only_on_what_it_may_know() {
+    let packages = packages();
+    let mut wrong = Vec::new();
+    for package in &packages {
+        let Some(rule) = RULES.iter().find(|rule| rule.name == package.name) else {
+            wrong.push(format!("{} has no rule in this test", package.name));
+            continue;
+        };
+        for dependency in package.dependencies(Kind::Normal) {
+            if !rule.allows(&dependency.name) {
+                wrong.push(format!("{} -> {}", package.name, dependency.name));
+            }
+        }
+    }
+    for rule in RULES {
+        if !packages.iter().any(|package| package.name == rule.name) {
+            wrong.push(format!("the rule for {} has no crate", rule.name));
+        }
+    }
+    assert_none("arrows that must not be", &wrong);
+}
+
+#[test]
+fn the_contract_is_tested_with_nothing_but_itself() {
+    let packages = packages();
+    let contract = named(&packages, "dipole-net");
+    let wrong = contract
+        .dependencies(Kind::Development)
+        .chain(contract.dependencies(Kind::Build))
+        .map(|dependency| format!("{} -> {}", contract.name, dependency.name))
+        .collect::<Vec<_>>();
+    assert_none("arrows that must not be", &wrong);
+}
+
+#[test]
+fn nothing_depends_on_the_command_even_in_tests() {
+    let wrong = packages()
+        .iter()
+        .filter(|package| package.all.iter().any(|to| to.name == "dipole-cli"))
+        .map(|package| format!("{} -> dipole-cli", package.name))
+        .collect::<Vec<_>>();
+    assert_none("arrows that must not be", &wrong);
+}
+
+#[test]
+fn only_the_network_library_on_tokio_has_sockets_of_tokio() {
+    let mut wrong = Vec::new();
+    for package in packages() {
+        for dependency in package.dependencies(Kind::Normal) {
+            let has_sockets = dependency
+                .features
+                .iter()
+                .any(|feature| matches!(feature.as_str(), "net" | "full"));
+            if dependency.name == "tokio" && has_sockets && package.name != "dipole-tokio" {
+                wrong.push(format!("{} -> tokio with `net`", package.name));
+            }
+        }
+    }
+    assert_none("arrows that must not be", &wrong);
+}
+
+#[test]
+fn the_code_below_the_top_names_no_network_library() {
+    let packages = packages();
+    let mut wrong = Vec::new();
+    for name in ["dipole-net", "dipole-io", "dipole-conformance", "dipole-http"] {
+        for file in sources(&named(&packages, name).folder.join("src")) {
+            let text = read(&file);
+            for (line, library) in text.lines().zip(1..).flat_map(|(text, line)| {
+                let names = move |library: &&&str| text.contains(**library);
+                LIBRARIES.iter().filter(names).map(move |name| (line, name))
+            }) {
+                wrong.push(format!("{}:{line} names {library}", file.display()));
+            }
+        }
+    }
+    assert_none("names that must not be", &wrong);
+}
+
+#[test]
+fn every_crate_has_the_lints_of_the_workspace() {
+    let wrong = packages()
+        .iter()
+        .filter(|package| !has_line(&package.folder, "lints", "workspace = true"))
+        .map(|package| package.name.clone())
+        .collect::<Vec<_>>();
+    assert_none("crates without `[lints] workspace = true`", &wrong);
+}
+
+#[test]
+fn unsafe_code_is_forbidden() {
+    let metadata = metadata();
+    let root = Path::new(text(&metadata["workspace_root"]));
+    let lint = "unsafe_code = \"forbid\"";
+    assert!(has_line(root, "workspace.lints.rust", lint), "the workspace's manifest has no {lint}");
+}
+
+impl Rule {
+    fn allows(&self, dependency: &str) -> bool {
+        let is_ours = RULES.iter().any(|rule| rule.name == dependency);
+        match self.foreign {
+            _ if is_ours => self.own.contains(&dependency),
+            Only(names) => names.contains(&dependency),
+            Any => true,
+        }
+    }
+}
+
+/// A crate of the workspace, as cargo knows it.
+struct Package {
+    name: String,
+    folder: PathBuf,
+    all: Vec<Dependency>,
+}
+
+/// One arrow.
+struct Dependency {
+    name: String,
+    kind: Kind,
+    features: Vec<String>,
+}
+
+/// What a dependency is for.
+#[derive(PartialEq, Clone, Copy)]
+enum Kind {
+    Normal,
+    Development,
+    Build,
+}
+
+impl Package {
+    fn dependencies(&self, kind: Kind) -> impl Iterator<Item = &Dependency> {
+        self.all.iter().filter(move |to| to.kind == kind)
+    }
+}
+
+/// The crates of the workspace, with the dependencies of every feature and target.
+fn packages() -> Vec<Package> {
+    let package = |package: &Value| Package {
+        name: text(&package["name"]).to_owned(),
+        folder: Path::new(text(&package["manifest_path"]))
+            .parent()
+            .expect("a manifest is in a folder")
+            .to_owned(),
+        all: list(&package["dependencies"]).iter().map(dependency).collect(),
+    };
+    list(&metadata()["packages"]).iter().map(package).collect()
+}
+
+fn dependency(dependency: &Value) -> Dependency {
+    Dependency {
+        name: text(&dependency["name"]).to_owned(),
+        kind: match dependency["kind"].as_str() {
+            None => Kind::Normal,
+            Some("dev") => Kind::Development,
+            Some("build") => Kind::Build,
+            Some(other) => panic!("a kind of dependency that this test does not know: {other}"),
+        },
+        features: list(&dependency["features"])
+            .iter()
+            .map(|feature| text(feature).to_owned())
+            .collect(),
+    }
+}
+
+fn named<'a>(packages: &'a [Package], name: &str) -> &'a Package {
+    packages
+        .iter()
+        .find(|package| package.name == name)
+        .unwrap_or_else(|| panic!("there is no crate {name}"))
+}
+
+fn metadata() -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
+        .output()
+        .expect("cargo runs: it has built this test");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo metadata failed: {errors}");
+    serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON")
+}
+
+/// The Rust files in a folder and the folders below it.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    for entry in entries {
+        let path = entry.expect("the folder can be read").path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// True when the manifest in `folder` has `line` in the table `[table]`.
+fn has_line(folder: &Path, table: &str, line: &str) -> bool {
+    let manifest = read(&folder.join("Cargo.toml"));
+    let header = format!("[{table}]");
+    manifest
+        .lines()
+        .map(str::trim)
+        .skip_while(|text| *text != header)
+        .skip(1)
+        .take_while(|text| !text.starts_with('['))
+        .any(|text| text == line)
+}
+
+fn read(file: &Path) -> String {
+    fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().expect("cargo metadata has a text here")
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().expect("cargo metadata has a list here")
+}
+
+fn assert_none(what: &str, wrong: &[String]) {
+    assert!(wrong.is_empty(), "{what}:\n  {}", wrong.join("\n  "));
+}
