@@ -49,9 +49,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     for addr in server.local_addrs() {
         println!("listening on http://{addr} ({})", network.name);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .map_err(Failure::job)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(Failure::job)?;
     runtime.block_on(server.wait());
     Ok(())
 }
@@ -80,18 +78,12 @@ async fn answer(
 
 /// The number in `ms=N`.
 fn milliseconds(query: Option<&str>) -> Option<u64> {
-    query?
-        .split('&')
-        .find_map(|field| field.strip_prefix("ms="))?
-        .parse()
-        .ok()
+    query?.split('&').find_map(|field| field.strip_prefix("ms="))?.parse().ok()
 }
 
 fn response(media_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
 }
 

@@ -20,29 +20,15 @@ pub(crate) fn run(args: &ConformanceArgs) -> Result<ExitCode, Failure> {
         .build()
         .map_err(|error| Failure::job(format_args!("cannot start: {error}")))?;
     let mut progress = Progress::new(args.only.is_none());
-    let judged = judge(subject(&network)?, args.only.as_deref(), |case| {
-        progress.show(case)
-    });
+    let judged = judge(subject(&network)?, args.only.as_deref(), |case| progress.show(case));
     let report = runtime.block_on(judged).map_err(Failure::usage)?;
     progress.clear();
-    print(&if args.json {
-        report.to_json() + "\n"
-    } else {
-        report.table()
-    })?;
-    Ok(if report.is_good() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(1)
-    })
+    print(&if args.json { report.to_json() + "\n" } else { report.table() })?;
+    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 fn subject(network: &Network) -> Result<Subject, Failure> {
-    let addresses = network
-        .judged
-        .addresses
-        .iter()
-        .map(|text| text.parse::<Addr>());
+    let addresses = network.judged.addresses.iter().map(|text| text.parse::<Addr>());
     Ok(Subject {
         name: network.name.into(),
         transport: network.transport.clone(),
@@ -82,11 +68,7 @@ impl Progress {
         let of = self.all.map(|all| format!(" of {all}")).unwrap_or_default();
         let Self { ended, failed, .. } = self;
         // The line is shorter than any terminal, so that `\r` takes it back whole.
-        let _ = write!(
-            terminal,
-            "\r\x1b[K{ended}{of} cases, {failed} failed: {}",
-            case.id
-        );
+        let _ = write!(terminal, "\r\x1b[K{ended}{of} cases, {failed} failed: {}", case.id);
     }
 
     fn clear(&mut self) {

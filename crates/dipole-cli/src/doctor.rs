@@ -13,11 +13,7 @@ use crate::{Failure, networks};
 /// Prints what there is to say.
 pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     let findings = Findings::gather();
-    print(&if args.json {
-        findings.json()
-    } else {
-        findings.text()
-    })?;
+    print(&if args.json { findings.json() } else { findings.text() })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -48,13 +44,8 @@ impl Findings {
     }
 
     fn text(&self) -> String {
-        let mut text = format!(
-            "dipole        {}\nsystem        {}\n",
-            self.version, self.system
-        );
-        let cores = self
-            .cores
-            .map_or("unknown".into(), |cores| cores.to_string());
+        let mut text = format!("dipole        {}\nsystem        {}\n", self.version, self.system);
+        let cores = self.cores.map_or("unknown".into(), |cores| cores.to_string());
         // Writing to a string cannot fail.
         let _ = writeln!(text, "cores         {cores}");
         let _ = writeln!(text, "networks      {}", self.networks.join(", "));
@@ -104,10 +95,7 @@ fn system() -> String {
 #[cfg(unix)]
 fn descriptors() -> Option<Limits> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    Some(Limits {
-        now: limit.current,
-        at_most: limit.maximum,
-    })
+    Some(Limits { now: limit.current, at_most: limit.maximum })
 }
 
 #[cfg(not(unix))]

@@ -82,10 +82,7 @@ fn any(name: &str) -> Option<Network> {
                 name: "tokio",
                 transport: Arc::new(tokio.clone()),
                 dialer: Arc::new(tokio),
-                judged: Judged {
-                    addresses: &["127.0.0.1:0", "[::1]:0"],
-                    clock: Clock::Real,
-                },
+                judged: Judged { addresses: &["127.0.0.1:0", "[::1]:0"], clock: Clock::Real },
             })
         }
         "sim" => {
@@ -94,10 +91,7 @@ fn any(name: &str) -> Option<Network> {
                 name: "sim",
                 transport: Arc::new(sim.clone()),
                 dialer: Arc::new(sim),
-                judged: Judged {
-                    addresses: &["sim:alpha:0"],
-                    clock: Clock::Paused,
-                },
+                judged: Judged { addresses: &["sim:alpha:0"], clock: Clock::Paused },
             })
         }
         _ => None,
@@ -111,9 +105,7 @@ fn missing(name: &str, there: &[&str]) -> Failure {
             "network library '{name}' is not part of this build; there are: {there}"
         ));
     }
-    Failure::Usage(format!(
-        "there is no network library '{name}'; there are: {there}"
-    ))
+    Failure::Usage(format!("there is no network library '{name}'; there are: {there}"))
 }
 
 fn list(names: &[&str]) -> String {

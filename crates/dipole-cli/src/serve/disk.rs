@@ -52,9 +52,7 @@ impl fs::Backend for Disk {
 pub(super) async fn blocking<T: Send + 'static>(
     call: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    spawn_blocking(call)
-        .await
-        .unwrap_or_else(|error| Err(io::Error::other(error)))
+    spawn_blocking(call).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// An open file, as long as it was when it was opened.
@@ -73,12 +71,7 @@ impl DiskFile {
         if !metadata.is_file() {
             return Err(io::ErrorKind::NotFound.into());
         }
-        Ok(Self {
-            file: Arc::new(file),
-            metadata,
-            position: 0,
-            reading: None,
-        })
+        Ok(Self { file: Arc::new(file), metadata, position: 0, reading: None })
     }
 
     /// How much the next read asks for, at most `room`.
@@ -139,9 +132,7 @@ impl AsyncSeek for DiskFile {
             SeekFrom::End(distance) => (self.metadata.len(), distance),
             SeekFrom::Current(distance) => (self.position, distance),
         };
-        self.position = base
-            .checked_add_signed(distance)
-            .ok_or(io::ErrorKind::InvalidInput)?;
+        self.position = base.checked_add_signed(distance).ok_or(io::ErrorKind::InvalidInput)?;
         self.reading = None;
         Ok(())
     }
@@ -200,13 +191,7 @@ mod memory {
     }
 
     fn find(path: &Path, flags: OFlags) -> Option<io::Result<File>> {
-        match openat2(
-            CWD,
-            path,
-            flags | OFlags::CLOEXEC,
-            Mode::empty(),
-            ResolveFlags::CACHED,
-        ) {
+        match openat2(CWD, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::CACHED) {
             Ok(descriptor) => Some(Ok(descriptor.into())),
             // Not in memory; or a kernel before 5.12, or a sandbox, that does not know the call.
             Err(Errno::AGAIN | Errno::INVAL | Errno::NOSYS | Errno::PERM) => None,
@@ -215,13 +200,7 @@ mod memory {
     }
 
     pub(super) fn read_at(file: &File, room: &mut [u8], position: u64) -> Option<usize> {
-        preadv2(
-            file,
-            &mut [IoSliceMut::new(room)],
-            position,
-            ReadWriteFlags::NOWAIT,
-        )
-        .ok()
+        preadv2(file, &mut [IoSliceMut::new(room)], position, ReadWriteFlags::NOWAIT).ok()
     }
 }
 

@@ -63,9 +63,7 @@ impl Files {
                 StatusCode::METHOD_NOT_ALLOWED,
                 "405: files can be had by GET and HEAD only\n",
             );
-            answer
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return answer;
         }
         let answer = match self.file(request).await {
@@ -138,17 +136,13 @@ impl Files {
 
 /// The path below `root` that a URL's path means, the way `ServeDir` reads it.
 fn resolve(root: &Path, path: &str) -> Option<PathBuf> {
-    let decoded = percent_decode_str(path.trim_start_matches('/'))
-        .decode_utf8()
-        .ok()?;
+    let decoded = percent_decode_str(path.trim_start_matches('/')).decode_utf8().ok()?;
     let mut resolved = root.to_owned();
     for component in Path::new(&*decoded).components() {
         match component {
             // On Windows a component such as `c:` would be a path of its own.
             Component::Normal(name)
-                if Path::new(name)
-                    .components()
-                    .all(|c| matches!(c, Component::Normal(_))) =>
+                if Path::new(name).components().all(|c| matches!(c, Component::Normal(_))) =>
             {
                 resolved.push(name);
             }
@@ -183,9 +177,7 @@ fn is_link_loop(error: &io::Error) -> bool {
 fn dressed<B>(mut answer: Response<B>) -> Response<B> {
     // RFC 9110 15.4.5: a 304 has the `vary` that the 200 would have.
     if answer.status() == StatusCode::NOT_MODIFIED {
-        answer
-            .headers_mut()
-            .insert(VARY, HeaderValue::from_static("accept-encoding"));
+        answer.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
     }
     name_charset(answer.headers_mut());
     answer
@@ -194,10 +186,7 @@ fn dressed<B>(mut answer: Response<B>) -> Response<B> {
 /// Text without a word on its encoding is shown as Windows-1252 by browsers; today it is UTF-8.
 /// HTML says it itself.
 fn name_charset(headers: &mut HeaderMap) {
-    let Some(media_type) = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-    else {
+    let Some(media_type) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return;
     };
     if media_type.starts_with("text/") && media_type != "text/html" && !media_type.contains(';') {
@@ -232,21 +221,14 @@ fn redirect(uri: &Uri, path: &str) -> Response<Content> {
 }
 
 fn not_found(path: &str) -> Response<Content> {
-    page::text(
-        StatusCode::NOT_FOUND,
-        format!("404: there is nothing at {path}\n"),
-    )
+    page::text(StatusCode::NOT_FOUND, format!("404: there is nothing at {path}\n"))
 }
 
 /// The machine's fault: the client learns that, the operator (by the log) what.
 fn failure(error: &io::Error) -> Response<Content> {
-    let mut answer = page::text(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "500: the file cannot be read\n",
-    );
-    answer
-        .extensions_mut()
-        .insert(Fault(error.to_string().into()));
+    let mut answer =
+        page::text(StatusCode::INTERNAL_SERVER_ERROR, "500: the file cannot be read\n");
+    answer.extensions_mut().insert(Fault(error.to_string().into()));
     answer
 }
 
@@ -265,14 +247,7 @@ mod tests {
         assert_eq!(resolved("/"), Some("/srv".into()));
         assert_eq!(resolved("/a%20b/./c/"), Some("/srv/a b/c".into()));
         assert_eq!(resolved("//etc/"), Some("/srv/etc".into()));
-        for path in [
-            "/../",
-            "/a/../../",
-            "/%2e%2e/",
-            "/%2fetc/",
-            "/a%2f..%2f../",
-            "/%ff/",
-        ] {
+        for path in ["/../", "/a/../../", "/%2e%2e/", "/%2fetc/", "/a%2f..%2f../", "/%ff/"] {
             assert_eq!(resolved(path), None, "{path}");
         }
     }

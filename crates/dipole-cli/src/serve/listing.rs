@@ -57,16 +57,8 @@ pub(super) fn read(folder: &Path, root: &Path) -> io::Result<Listing> {
             more += 1;
         }
     }
-    let entries = first
-        .into_sorted_vec()
-        .into_iter()
-        .filter_map(|it| it.entry(folder))
-        .collect();
-    Ok(Listing {
-        entries,
-        more,
-        has_parent: folder != root,
-    })
+    let entries = first.into_sorted_vec().into_iter().filter_map(|it| it.entry(folder)).collect();
+    Ok(Listing { entries, more, has_parent: folder != root })
 }
 
 impl Listing {
@@ -100,16 +92,8 @@ impl Candidate {
 
     fn entry(self, folder: &Path) -> Option<Entry> {
         let metadata = std::fs::metadata(folder.join(&self.name)).ok()?;
-        let kind = if self.is_file {
-            Kind::File(metadata.len())
-        } else {
-            Kind::Folder
-        };
-        Some(Entry {
-            name: self.name,
-            kind,
-            modified: metadata.modified().ok(),
-        })
+        let kind = if self.is_file { Kind::File(metadata.len()) } else { Kind::Folder };
+        Some(Entry { name: self.name, kind, modified: metadata.modified().ok() })
     }
 }
 
@@ -150,14 +134,9 @@ fn by_number(a: &str, b: &str) -> Ordering {
         let (a_digits, b_digits) = (digits(a), digits(b));
         if a_digits > 0 && b_digits > 0 {
             let (a_number, b_number) = (&a[..a_digits], &b[..b_digits]);
-            let (a_value, b_value) = (
-                a_number.trim_start_matches('0'),
-                b_number.trim_start_matches('0'),
-            );
-            let order = a_value
-                .len()
-                .cmp(&b_value.len())
-                .then_with(|| a_value.cmp(b_value));
+            let (a_value, b_value) =
+                (a_number.trim_start_matches('0'), b_number.trim_start_matches('0'));
+            let order = a_value.len().cmp(&b_value.len()).then_with(|| a_value.cmp(b_value));
             if order != Ordering::Equal {
                 return order;
             }
@@ -185,10 +164,7 @@ mod tests {
     fn numbers_in_names_count_as_numbers() {
         let mut names = ["a10", "b", "a2", "a", "a02b", "", "10", "9", "a2b", "ä"];
         names.sort_by(|a, b| by_number(a, b));
-        assert_eq!(
-            names,
-            ["", "9", "10", "a", "a2", "a02b", "a2b", "a10", "b", "ä"]
-        );
+        assert_eq!(names, ["", "9", "10", "a", "a2", "a02b", "a2b", "a10", "b", "ä"]);
     }
 
     #[test]
@@ -198,11 +174,7 @@ mod tests {
             key: name.to_lowercase(),
             name: name.into(),
         };
-        let mut both = [
-            candidate(true, "A"),
-            candidate(false, "b"),
-            candidate(false, "B"),
-        ];
+        let mut both = [candidate(true, "A"), candidate(false, "b"), candidate(false, "B")];
         both.sort();
         assert_eq!(both.map(|c| c.name), ["B", "b", "A"]);
     }

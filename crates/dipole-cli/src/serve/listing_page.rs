@@ -12,11 +12,7 @@ use crate::size::Size;
 const STYLE: &str = include_str!("listing.css");
 
 /// What stays as it is in a link's segment: the unreserved characters of RFC 3986 2.3.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The page for the folder at the URL path `path`, which ends with a slash and doubles none.
 pub(super) fn html(listing: &Listing, path: &str) -> String {
@@ -62,18 +58,10 @@ fn breadcrumbs(page: &mut String, segments: &[impl AsRef<str>]) -> fmt::Result {
         page.push_str("All files");
         return Ok(());
     };
-    write!(
-        page,
-        "<a href=\"{}\">All files</a>",
-        "../".repeat(segments.len())
-    )?;
+    write!(page, "<a href=\"{}\">All files</a>", "../".repeat(segments.len()))?;
     for (index, name) in above.iter().enumerate() {
         let up = "../".repeat(above.len() - index);
-        write!(
-            page,
-            "<span>/</span><a href=\"{up}\">{}</a>",
-            Text(name.as_ref())
-        )?;
+        write!(page, "<span>/</span><a href=\"{up}\">{}</a>", Text(name.as_ref()))?;
     }
     write!(page, "<span>/</span>{}", Text(here.as_ref()))
 }
@@ -92,14 +80,7 @@ fn row(page: &mut String, entry: &Entry) -> fmt::Result {
     }
     page.push_str("</td><td>");
     if let Some(modified) = entry.modified {
-        let Utc {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            ..
-        } = modified.into();
+        let Utc { year, month, day, hour, minute, .. } = modified.into();
         write!(page, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}")?;
     }
     page.push_str("</td></tr>\n");
@@ -110,19 +91,11 @@ fn name(page: &mut String, name: &OsStr, slash: &str) -> fmt::Result {
     let Some(text) = name.to_str() else {
         // `ServeDir` takes no path that is not UTF-8.
         let text = name.to_string_lossy();
-        return write!(
-            page,
-            "<bdi title=\"not UTF-8: has no URL\">{}{slash}</bdi>",
-            Text(&text)
-        );
+        return write!(page, "<bdi title=\"not UTF-8: has no URL\">{}{slash}</bdi>", Text(&text));
     };
     // The dot keeps a colon in a name from being taken for a scheme.
     let link = percent_encode(text.as_bytes(), SEGMENT);
-    write!(
-        page,
-        "<a href=\"./{link}{slash}\"><bdi>{}{slash}</bdi></a>",
-        Text(text)
-    )
+    write!(page, "<a href=\"./{link}{slash}\"><bdi>{}{slash}</bdi></a>", Text(text))
 }
 
 fn summary(page: &mut String, listing: &Listing) -> fmt::Result {
@@ -183,21 +156,14 @@ mod tests {
     use super::*;
 
     fn entry(name: &str, kind: Kind) -> Entry {
-        Entry {
-            name: name.into(),
-            kind,
-            modified: None,
-        }
+        Entry { name: name.into(), kind, modified: None }
     }
 
     #[test]
     fn names_are_escaped_in_text_and_in_links() {
         let odd = "<b>&\"a': 100% #?\n\u{202e}x";
-        let listing = Listing {
-            entries: vec![entry(odd, Kind::File(1))],
-            more: 0,
-            has_parent: false,
-        };
+        let listing =
+            Listing { entries: vec![entry(odd, Kind::File(1))], more: 0, has_parent: false };
         let page = html(&listing, "/");
         let link = "href=\"./%3Cb%3E%26%22a%27%3A%20100%25%20%23%3F%0A%E2%80%AEx\"";
         assert!(page.contains(link), "{page}");
@@ -207,13 +173,7 @@ mod tests {
 
     #[test]
     fn breadcrumbs_lead_to_every_folder_above() {
-        let page = html(
-            &Listing {
-                has_parent: true,
-                ..Listing::default()
-            },
-            "/a%20b/c/",
-        );
+        let page = html(&Listing { has_parent: true, ..Listing::default() }, "/a%20b/c/");
         assert!(page.contains("<a href=\"../../\">All files</a>"), "{page}");
         assert!(page.contains("<a href=\"../\">a b</a>"), "{page}");
         assert!(page.contains("<title>c</title>"), "{page}");
@@ -223,17 +183,7 @@ mod tests {
     #[test]
     fn what_is_not_shown_is_counted() {
         let entries = vec![entry("a", Kind::Folder), entry("b", Kind::File(5))];
-        let page = html(
-            &Listing {
-                entries,
-                more: 7,
-                has_parent: false,
-            },
-            "/",
-        );
-        assert!(
-            page.contains("1 folder, 1 file, 5 B, and 7 more that are not shown"),
-            "{page}"
-        );
+        let page = html(&Listing { entries, more: 7, has_parent: false }, "/");
+        assert!(page.contains("1 folder, 1 file, 5 B, and 7 more that are not shown"), "{page}");
     }
 }

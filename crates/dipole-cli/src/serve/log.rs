@@ -3,6 +3,7 @@
 //! A request costs its worker two looks at the clock and one place in a queue. Where stderr takes
 //! lines more slowly than requests come, lines are dropped and counted, and serving goes on.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub(super) struct Log {
 
 enum Message {
     Request(Box<Record>),
+    /// A line of the server's own.
+    Line(String),
     /// Answered when everything before it has been written.
     Finish(SyncSender<()>),
 }
@@ -88,20 +91,9 @@ impl Log {
     ) -> io::Result<Self> {
         let (queue, messages) = sync_channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
-        let writer = Writer {
-            output,
-            format,
-            messages,
-            dropped: Arc::clone(&dropped),
-        };
-        thread::Builder::new()
-            .name("dipole-log".into())
-            .spawn(move || writer.run())?;
-        Ok(Self {
-            queue,
-            dropped,
-            scope,
-        })
+        let writer = Writer { output, format, messages, dropped: Arc::clone(&dropped) };
+        thread::Builder::new().name("dipole-log".into()).spawn(move || writer.run())?;
+        Ok(Self { queue, dropped, scope })
     }
 
     /// Begins the entry of a request; it is written when the entry is dropped.
@@ -118,11 +110,14 @@ impl Log {
             ending: Ending::CutShort,
             fault: None,
         };
-        Entry {
-            log: self.clone(),
-            record: Some(Box::new(record)),
-            began: Instant::now(),
-        }
+        Entry { log: self.clone(), record: Some(Box::new(record)), began: Instant::now() }
+    }
+
+    /// Writes a line of the server's own, whatever the scope. Never waits: a stderr that nobody
+    /// reads must not keep the server from ending.
+    pub(super) fn say(&self, line: impl Display) {
+        // Where the queue is full, nobody reads.
+        let _ = self.queue.try_send(Message::Line(line.to_string()));
     }
 
     /// Waits until what was logged so far has been written, but not for long.
@@ -163,11 +158,7 @@ pub(super) struct Entry {
 impl Entry {
     /// Lets the entry go along with the answer, to the end of its body.
     pub(super) fn follow<B: HttpBody>(mut self, answer: Response<B>) -> Response<Followed<B>> {
-        let left = answer
-            .body()
-            .size_hint()
-            .exact()
-            .or_else(|| content_length(answer.headers()));
+        let left = answer.body().size_hint().exact().or_else(|| content_length(answer.headers()));
         if let Some(record) = &mut self.record {
             record.status = Some(answer.status());
             record.fault = answer.extensions().get::<Fault>().cloned();
@@ -175,11 +166,7 @@ impl Entry {
                 record.ending = Ending::Whole;
             }
         }
-        answer.map(|body| Followed {
-            body,
-            left,
-            entry: self,
-        })
+        answer.map(|body| Followed { body, left, entry: self })
     }
 }
 
@@ -257,6 +244,7 @@ impl<W: Write> Writer<W> {
     fn run(mut self) {
         let mut lines = Vec::new();
         while let Ok(first) = self.messages.recv() {
+            // A line of the server's own is wanted at once.
             if matches!(first, Message::Request(_)) {
                 thread::sleep(GATHERING);
             }
@@ -279,6 +267,10 @@ impl<W: Write> Writer<W> {
                 if lines.len() >= BATCH {
                     self.write(lines);
                 }
+            }
+            Message::Line(line) => {
+                lines.extend_from_slice(line.as_bytes());
+                lines.push(b'\n');
             }
             Message::Finish(done) => {
                 self.write(lines);

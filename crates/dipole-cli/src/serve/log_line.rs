@@ -33,11 +33,7 @@ impl Format {
     pub(super) fn write_dropped(self, dropped: u64, lines: &mut Vec<u8>) {
         let _ = match self {
             Self::Text => writeln!(lines, "dipole: the log left out {dropped} requests"),
-            Self::Json => writeln!(
-                lines,
-                "{}",
-                json!({"event": "dropped", "requests": dropped})
-            ),
+            Self::Json => writeln!(lines, "{}", json!({"event": "dropped", "requests": dropped})),
         };
     }
 }
@@ -48,12 +44,7 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let record = self.0;
         write!(f, "{} {} ", Time(record.began.into()), peer(record))?;
-        write!(
-            f,
-            "\"{} {} ",
-            record.method,
-            Escaped(&record.target.to_string())
-        )?;
+        write!(f, "\"{} {} ", record.method, Escaped(&record.target.to_string()))?;
         write!(f, "{}\" ", version(record.version))?;
         match record.status {
             Some(status) => write!(f, "{} {}", status.as_u16(), record.bytes)?,
@@ -117,19 +108,8 @@ struct Time(Utc);
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Utc {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-            millisecond,
-        } = self.0;
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
-        )?;
+        let Utc { year, month, day, hour, minute, second, millisecond } = self.0;
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
         write!(f, ".{millisecond:03}Z")
     }
 }
@@ -180,12 +160,7 @@ mod tests {
 
     #[test]
     fn an_unanswered_request_has_no_status() {
-        let record = Record {
-            status: None,
-            ending: Ending::CutShort,
-            bytes: 0,
-            ..record()
-        };
+        let record = Record { status: None, ending: Ending::CutShort, bytes: 0, ..record() };
         assert!(Line(&record).to_string().ends_with(" - 0 1.2ms cut-short"));
         assert_eq!(object(&record)["status"], serde_json::Value::Null);
         assert_eq!(object(&record)["complete"], false);
@@ -193,9 +168,6 @@ mod tests {
 
     #[test]
     fn nothing_moves_the_cursor_or_ends_the_line() {
-        assert_eq!(
-            Escaped("a\r\n\u{1b}[2Jé").to_string(),
-            "a\\x0d\\x0a\\x1b[2J\\xc3\\xa9"
-        );
+        assert_eq!(Escaped("a\r\n\u{1b}[2Jé").to_string(), "a\\x0d\\x0a\\x1b[2J\\xc3\\xa9");
     }
 }

@@ -43,16 +43,8 @@ use crate::networks::{self, Network};
 pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     let network = networks::find(&args.network)?;
     let files = Files::of(&args.dir)?;
-    let format = if args.json {
-        Format::Json
-    } else {
-        Format::Text
-    };
-    let scope = if args.quiet {
-        Scope::Faults
-    } else {
-        Scope::All
-    };
+    let format = if args.json { Format::Json } else { Format::Text };
+    let scope = if args.quiet { Scope::Faults } else { Scope::All };
     let log = Log::start(io::stderr(), format, scope)
         .map_err(|error| Failure::job(format_args!("cannot start the log's thread: {error}")))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -65,7 +57,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
             .map_err(|error| Failure::job(format_args!("cannot wait for signals: {error}")))?;
         let server = start(args, &network, service(files, log.clone()))?;
         announce(&server, network.name, format);
-        let status = serve(&server, signals, args.drain_timeout, format).await;
+        let status = serve(&server, signals, args.drain_timeout, &log, format).await;
         log.finish();
         Ok(status)
     })
@@ -90,9 +82,7 @@ fn start(
         let transport = network.transport.clone();
         server = server.listen_with(addr, transport, ListenOptions::default());
     }
-    server
-        .start()
-        .map_err(|error| Failure::Job(explain(&error)))
+    server.start().map_err(|error| Failure::Job(explain(&error)))
 }
 
 /// What failed, and what to do.
@@ -143,19 +133,12 @@ fn announce(server: &ServerHandle, network: &str, format: Format) {
     }
     // A server whose stdout nobody reads serves all the same.
     let mut stdout = io::stdout().lock();
-    let _ = stdout
-        .write_all(lines.as_bytes())
-        .and_then(|()| stdout.flush());
+    let _ = stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush());
 }
 
 /// What stays as it is in a Unix socket's path.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'@');
+const PATH: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
 
 /// The address as a URL: `http://127.0.0.1:8888`, `http+unix:///run/x.sock`, `http+unix://@name`.
 fn url(addr: &Addr) -> String {
@@ -175,20 +158,22 @@ async fn serve(
     server: &ServerHandle,
     mut signals: Signals,
     drain_timeout: Duration,
+    log: &Log,
     format: Format,
 ) -> ExitCode {
     tokio::select! {
         () = signals.next() => {}
         () = server.wait() => {
-            return Failure::job("the server has ended by itself").report();
+            log.say("dipole: the server has ended by itself");
+            return ExitCode::from(1);
         }
     }
     let open = server.stats().open_connections;
     match format {
-        Format::Text => say(format_args!(
-            "draining, {open} connections open, ctrl-c again to end now"
-        )),
-        Format::Json => say(json!({"event": "draining", "connections": open})),
+        Format::Text => {
+            log.say(format_args!("draining, {open} connections open, ctrl-c again to end now"))
+        }
+        Format::Json => log.say(json!({"event": "draining", "connections": open})),
     }
     let drained = tokio::select! {
         drained = server.shutdown(drain_timeout) => drained,
@@ -196,19 +181,15 @@ async fn serve(
     };
     match (drained, format) {
         (Drained::Whole, Format::Text) => {}
-        (Drained::CutShort, Format::Text) => say(format_args!(
-            "the drain's time is up: requests that still ran were cut short"
-        )),
+        (Drained::CutShort, Format::Text) => {
+            log.say(format_args!("the drain's time is up: requests that still ran were cut short"))
+        }
         (_, Format::Json) => {
             let is_whole = drained == Drained::Whole;
-            say(json!({"event": "drained", "complete": is_whole}));
+            log.say(json!({"event": "drained", "complete": is_whole}));
         }
     }
     ExitCode::SUCCESS
-}
-
-fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 #[cfg(test)]

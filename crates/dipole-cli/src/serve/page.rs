@@ -20,8 +20,6 @@ pub(super) fn html(status: StatusCode, html: impl Into<Bytes>) -> Response<Conte
 fn answer(status: StatusCode, media_type: &'static str, body: Bytes) -> Response<Content> {
     let mut response = Response::new(Either::Right(Full::new(body)));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
 }

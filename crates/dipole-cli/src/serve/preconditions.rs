@@ -22,11 +22,7 @@ pub(super) fn if_range_holds(request: &HeaderMap, answer: &HeaderMap) -> bool {
         return true;
     };
     // RFC 9110 13.1.5: an entity tag is compared strongly, a date has to be the very same.
-    let validator = if wanted.as_bytes().ends_with(b"\"") {
-        ETAG
-    } else {
-        LAST_MODIFIED
-    };
+    let validator = if wanted.as_bytes().ends_with(b"\"") { ETAG } else { LAST_MODIFIED };
     answer
         .get(validator)
         .is_some_and(|current| current == wanted && !wanted.as_bytes().starts_with(b"W/"))
@@ -39,17 +35,14 @@ fn is_byte_ranges(value: &str) -> bool {
     };
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let is_range = |range: &str| {
-        range
-            .trim_matches([' ', '\t'])
-            .split_once('-')
-            .is_some_and(|(first, last)| {
-                is_number(first)
-                    && is_number(last)
-                    && match (first.parse::<u64>(), last.parse::<u64>()) {
-                        (Ok(first), Ok(last)) => first <= last,
-                        (first, last) => first.is_ok() || last.is_ok(),
-                    }
-            })
+        range.trim_matches([' ', '\t']).split_once('-').is_some_and(|(first, last)| {
+            is_number(first)
+                && is_number(last)
+                && match (first.parse::<u64>(), last.parse::<u64>()) {
+                    (Ok(first), Ok(last)) => first <= last,
+                    (first, last) => first.is_ok() || last.is_ok(),
+                }
+        })
     };
     unit.trim().eq_ignore_ascii_case("bytes") && ranges.split(',').all(is_range)
 }
@@ -59,21 +52,12 @@ mod tests {
     use super::*;
 
     fn headers(fields: &[(http::HeaderName, &'static str)]) -> HeaderMap {
-        fields
-            .iter()
-            .map(|(n, v)| (n.clone(), HeaderValue::from_static(v)))
-            .collect()
+        fields.iter().map(|(n, v)| (n.clone(), HeaderValue::from_static(v))).collect()
     }
 
     #[test]
     fn only_well_formed_byte_ranges_are_ranges() {
-        for range in [
-            "bytes=0-5",
-            "bytes=5-",
-            "bytes=-5",
-            "bytes=0-1, 3-4",
-            "BYTES=0-0",
-        ] {
+        for range in ["bytes=0-5", "bytes=5-", "bytes=-5", "bytes=0-1, 3-4", "BYTES=0-0"] {
             assert!(is_byte_ranges(range), "{range}");
         }
         for other in [

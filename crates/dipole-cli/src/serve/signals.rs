@@ -16,10 +16,7 @@ impl Signals {
         use tokio::signal::unix::{SignalKind, signal};
 
         let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-        Ok(Self {
-            interrupt: signal(interrupt)?,
-            terminate: signal(terminate)?,
-        })
+        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
     }
 
     /// The next signal.
@@ -41,9 +38,7 @@ pub(super) struct Signals {
 impl Signals {
     /// Takes ctrl-c over from the system, which would end the process at once.
     pub(super) fn listen() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: tokio::signal::windows::ctrl_c()?,
-        })
+        Ok(Self { interrupt: tokio::signal::windows::ctrl_c()? })
     }
 
     /// The next ctrl-c.

@@ -19,10 +19,9 @@ impl From<SystemTime> for Utc {
         let (seconds, millisecond) = match time.duration_since(SystemTime::UNIX_EPOCH) {
             Ok(after) => (whole_seconds(after), after.subsec_millis()),
             // Rounded down, as after the epoch; a file's date needs no fractions.
-            Err(before) => (
-                -whole_seconds(before.duration() + Duration::from_nanos(999_999_999)),
-                0,
-            ),
+            Err(before) => {
+                (-whole_seconds(before.duration() + Duration::from_nanos(999_999_999)), 0)
+            }
         };
         let (days, second_of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
         let (year, month, day) = civil(days);
@@ -54,11 +53,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
@@ -75,9 +70,7 @@ mod tests {
             SystemTime::UNIX_EPOCH + distance
         };
         let utc = Utc::from(time);
-        (
-            utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second,
-        )
+        (utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second)
     }
 
     #[test]

@@ -104,8 +104,8 @@ async fn a_client_that_reads_a_little_gets_a_little_more_made() {
         peer.conn.skip_all(4 * PIECE).await.expect("it is there");
         settle().await;
         let made = given.load(Relaxed) - before;
-        // A connection reads up to 32 KiB ahead.
-        assert!(made >= 4 * (read - 1) && made <= 4 * (read + 1), "{made} pieces after {read}");
+        // 256 KiB may be queued, and are made anew when they have all been taken.
+        assert!(made + 4 >= 4 * read && made <= 4 * read + 36, "{made} pieces after {read}");
     }
 }
 

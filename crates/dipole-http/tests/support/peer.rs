@@ -73,7 +73,7 @@ impl Peer {
                 return answer;
             }
             assert!(!at_end, "the connection ended in an answer: {}", self.held());
-            let more = self.conn.len() + 1;
+            let more = self.conn.buffered().len() + 1;
             match tokio::time::timeout_at(deadline, self.conn.peek(more)).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) if error.is_eof() => at_end = true,
@@ -85,7 +85,7 @@ impl Peer {
 
     /// What has come so far and was not looked at yet, its dates masked.
     pub(crate) async fn so_far(&mut self) -> String {
-        while let Ok(Ok(_)) = timeout(Duration::ZERO, self.conn.peek(self.conn.len() + 1)).await {}
+        while let Ok(Ok(_)) = timeout(Duration::ZERO, self.conn.peek(self.conn.buffered().len() + 1)).await {}
         let bytes = self.conn.buffered().to_vec();
         self.conn.skip(bytes.len()).expect("they are held");
         masked(&bytes)
@@ -100,7 +100,7 @@ impl Peer {
     /// All that still comes, and how the connection ends.
     pub(crate) async fn rest_bytes(&mut self) -> (Vec<u8>, End) {
         loop {
-            let more = self.conn.len() + 1;
+            let more = self.conn.buffered().len() + 1;
             let error = match timeout(self.patience, self.conn.peek(more)).await {
                 Ok(Ok(_)) => continue,
                 Ok(Err(error)) => error,
@@ -131,7 +131,7 @@ impl Peer {
 
     /// Neither an answer nor the end comes for so long.
     pub(crate) async fn expect_silence(&mut self, length: Duration) {
-        let more = self.conn.len() + 1;
+        let more = self.conn.buffered().len() + 1;
         match timeout(length, self.conn.peek(more)).await {
             Err(_) => {}
             Ok(Ok(_)) => panic!("expected nothing, not {}", self.held()),
