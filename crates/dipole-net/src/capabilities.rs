@@ -17,7 +17,8 @@ pub struct Capabilities {
     pub unix_abstract: bool,
     /// One direction can end while the other goes on (B46, B47).
     pub half_close: bool,
-    /// A connection can be broken off so that the peer sees a reset (B48).
+    /// A connection can be broken off so that the peer sees a reset (B48). Unix sockets have no such
+    /// thing: on them the peer may see the end, whatever this says.
     pub reset: bool,
     /// Can listen on a descriptor that was opened elsewhere (L6).
     pub descriptors: bool,

@@ -39,7 +39,8 @@ pub trait Conn: Send {
     }
 
     /// The longest contiguous prefix of the unread bytes that is held. At least as long as the
-    /// last `poll_fill` asked for, as long as nothing was consumed since.
+    /// last `poll_fill` asked for, as long as nothing was consumed since; it may be shorter than
+    /// `len`. Whoever wants more asks `poll_fill` for `buffered().len() + 1`.
     fn buffered(&self) -> &[u8];
 
     /// Ready when `buffered().len() >= n`.
@@ -50,7 +51,8 @@ pub trait Conn: Send {
     /// # Errors
     /// `Eof` when the peer ended its side first: what it sent stays held (B5). `TimedOut` after
     /// the read timeout: what came stays, and the connection still reads (B7, B8); bytes that are
-    /// already held beat an expired timeout (B10). `Reset` (B48), `Closed` (B44, B50).
+    /// already held, or that the network gives at once, beat an expired timeout (B10). `Reset`
+    /// (B48), `Closed` (B44, B50).
     ///
     /// # Cancel safety
     /// May be given up at any time; call [`abandon`](Self::abandon) to also stop its timeout.
@@ -91,8 +93,9 @@ pub trait Conn: Send {
     ///
     /// # Errors
     /// `Closed` or `Reset` when the peer is gone (B40); `TimedOut` after the write timeout, and
-    /// then for good: half a message is never resumed (B38). Any error frees the queue and is
-    /// given again by each later flush (B39).
+    /// then for good: half a message is never resumed, while reading goes on (B38). Any error
+    /// frees the queue and is given again by each later flush (B39). `Closed` after this side's own
+    /// close, also with nothing queued (B50), and after `poll_shutdown` with something queued.
     ///
     /// # Cancel safety
     /// A flush given up and begun again sends each byte once (B36).

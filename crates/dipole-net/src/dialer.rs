@@ -15,8 +15,8 @@ pub trait Dialer: Send + Sync {
     /// Connects to `addr`.
     ///
     /// # Errors
-    /// `Refused`, `UnknownHost`, `Unreachable`, `NotFound`, `Unsupported` for an address of another
-    /// library, and `TimedOut` by `options.timeout`; never a half-made connection (D1, D2).
+    /// `Refused`, `UnknownHost`, `Unreachable`, `NotFound`, `AddrNotAvailable` when `options.local`
+    /// is not of this machine, `Unsupported` for an address of another library, and `TimedOut` by `options.timeout`; never a half-made connection (D1, D2).
     ///
     /// # Cancel safety
     /// Dropping the future leaves nothing behind (D3).

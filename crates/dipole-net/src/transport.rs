@@ -22,8 +22,9 @@ pub trait Transport: Send + Sync {
     /// same for all (L2).
     ///
     /// # Errors
-    /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`, `NotFound`, `UnknownHost`, or
-    /// `Unsupported` for an address of another library (L1).
+    /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`, `NotFound`, `UnknownHost`,
+    /// `InvalidInput` for a path that is too long, or `Unsupported` for an address of another
+    /// library (L1).
     fn listen(&self, addr: &Addr, options: &ListenOptions) -> Result<Vec<Box<dyn Listener>>>;
 }
 
@@ -74,7 +75,8 @@ pub struct ListenOptions {
     pub only_ipv6: Option<bool>,
     /// The permissions of a Unix socket's path, such as `0o660`; `None` leaves the process's mask.
     pub unix_mode: Option<u32>,
-    /// A listening socket opened elsewhere, used instead of binding (L6).
+    /// A listening socket opened elsewhere, used instead of binding (L6). All shards accept from
+    /// it.
     #[cfg(unix)]
     pub descriptor: Option<std::sync::Arc<std::os::fd::OwnedFd>>,
 }

@@ -173,17 +173,19 @@ fn only_the_network_library_on_tokio_has_sockets_of_tokio() {
 }
 
 #[test]
-fn the_code_below_the_top_names_no_network_library() {
+fn no_code_below_the_top_names_a_network_library() {
     let packages = packages();
     let mut wrong = Vec::new();
     for name in ["dipole-net", "dipole-io", "dipole-conformance", "dipole-http"] {
         for file in sources(&named(&packages, name).folder.join("src")) {
-            let text = read(&file);
-            for (line, library) in text.lines().zip(1..).flat_map(|(text, line)| {
-                let names = move |library: &&&str| text.contains(**library);
-                LIBRARIES.iter().filter(names).map(move |name| (line, name))
-            }) {
-                wrong.push(format!("{}:{line} names {library}", file.display()));
+            for (text, line) in read(&file).lines().zip(1..) {
+                // An example in the documentation may show any library.
+                if text.trim_start().starts_with("//") {
+                    continue;
+                }
+                for library in LIBRARIES.iter().filter(|library| text.contains(**library)) {
+                    wrong.push(format!("{}:{line} names {library}", file.display()));
+                }
             }
         }
     }

@@ -169,9 +169,10 @@ async fn serve(
         }
     }
     let open = server.stats().open_connections;
+    let connections = if open == 1 { "connection" } else { "connections" };
     match format {
         Format::Text => {
-            log.say(format_args!("draining, {open} connections open, ctrl-c again to end now"))
+            log.say(format_args!("draining, {open} {connections} open, ctrl-c again to end now"))
         }
         Format::Json => log.say(json!({"event": "draining", "connections": open})),
     }

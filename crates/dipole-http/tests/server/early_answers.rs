@@ -59,7 +59,7 @@ async fn a_chunked_body_is_thrown_away_the_same_way() {
     let mut peer = site.connect().await;
     peer.send("POST /post HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n").await;
     peer.answer().await.expect(200, &[("content-length", "5")], "/post");
-    peer.send(format!("21\r\n{NEXT}\r\n0\r\nt: u\r\n\r\n{NEXT}")).await;
+    peer.send(format!("1f\r\n{NEXT}\r\n0\r\nt: u\r\n\r\n{NEXT}")).await;
     peer.answer().await.expect(200, &[("content-length", "5")], "/next");
     assert_eq!(calls.list(), ["/post", "/next"]);
 }

@@ -12,5 +12,6 @@ mod date;
 mod early_answers;
 mod expect_continue;
 mod keep_alive;
+mod messages;
 mod pipelining;
 mod targets;

@@ -1,0 +1,23 @@
+//! `dipole doctor`.
+
+use serde_json::Value;
+
+use crate::support::run;
+
+#[test]
+fn it_says_what_is_there() {
+    let ended = run(&["doctor"]);
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    for word in ["dipole", env!("CARGO_PKG_VERSION"), "system", "cores", "tokio", "descriptors"] {
+        assert!(ended.text().contains(word), "{word}: {ended:?}");
+    }
+}
+
+#[test]
+fn machines_are_told_in_json() {
+    let ended = run(&["doctor", "--json"]);
+    let found: Value = serde_json::from_slice(&ended.stdout).expect("an object");
+    assert_eq!(found["networks"][0], "tokio");
+    assert!(found["cores"].is_number() && found["system"].is_string(), "{found}");
+    assert!(found["descriptors"].is_object(), "{found}");
+}

@@ -1,0 +1,12 @@
+//! The built program, run as a user would.
+
+#![cfg(unix)]
+
+mod addresses;
+mod doctor;
+mod ending;
+mod files;
+mod listing;
+mod log;
+mod support;
+mod usage;

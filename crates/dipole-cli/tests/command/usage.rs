@@ -1,0 +1,40 @@
+//! What is wrong usage, and what is a job that failed.
+
+use crate::support::run;
+
+#[test]
+fn what_does_not_exist_is_wrong_usage() {
+    for arguments in [
+        &[][..],
+        &["nonsense"],
+        &["serve", "--nonsense"],
+        &["serve", "a", "b"],
+        &["serve", "--workers", "many"],
+        &["serve", "--drain-timeout", "-1"],
+        &["serve", "--tls", "self-signed"],
+        &["serve", "--http3"],
+        &["get"],
+        &["doctor", "x"],
+    ] {
+        let ended = run(arguments);
+        assert_eq!(ended.status, Some(2), "{arguments:?} {ended:?}");
+        assert!(ended.stdout.is_empty() && !ended.stderr.is_empty(), "{arguments:?} {ended:?}");
+    }
+}
+
+#[test]
+fn a_network_library_is_known_there_or_unknown() {
+    let line = "network library 'uring' is not part of this build; there are: tokio";
+    assert_eq!(run(&["serve", "--network", "uring"]).failure(1), line);
+    let line = "there is no network library 'epol'; there are: tokio";
+    assert_eq!(run(&["serve", "--network", "epol"]).failure(2), line);
+}
+
+#[test]
+fn help_is_asked_for() {
+    for arguments in [&["--help"][..], &["serve", "--help"], &["get", "-h"], &["--version"]] {
+        let ended = run(arguments);
+        assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        assert!(!ended.stdout.is_empty(), "{arguments:?}");
+    }
+}
