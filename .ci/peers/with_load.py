@@ -51,7 +51,7 @@ def slow(world):
         # A piece every 4 s: over the 15 s that a head may take.
         "heads": ["-H", "-i", "4", "-x", "8", "-l", "30", "-u", f"{world.serve}/hello.txt"],
         # A piece every 40 s: over the 30 s that a body may pause.
-        "bodies": ["-B", "-i", "40", "-s", "100000", "-x", "10", "-l", "50", "-u", f"{world.bench}/echo"],
+        "bodies": ["-B", "-i", "40", "-s", "100000", "-x", "10", "-l", "45", "-u", f"{world.bench}/echo"],
         # They do read, so they stay; what counts is what the server holds for them.
         "readers": ["-X", "-n", "2", "-z", "64", "-w", "512", "-y", "1024", "-l", "30", "-u", f"{world.serve}/1g"],
     }
@@ -86,13 +86,19 @@ def slow(world):
     for name, text in results.items():
         states = re.findall(r"service available:\s*\x1b?[^A-Z]*([A-Z]+)", text)
         holds(states and set(states) == {"YES"}, f"slow {name}: available {states or text[-500:]}")
-    for name in ("heads", "bodies"):
-        closed = [int(n) for n in re.findall(r"closed:\s*\x1b?\D*?(\d+)", results[name])]
-        holds(closed and closed[-1] >= 200, f"slow {name}: {closed[-1:]} of 200 closed")
+    ends = {}
+    for name, text in results.items():
+        ended = re.search(r"Test ended on (\d+)th second", text)
+        ends[name] = (int(ended[1]), "No open connections left" in text) if ended else (0, False)
+    for name, deadline in (("heads", 15), ("bodies", 30)):
+        second, is_closed = ends[name]
+        holds(is_closed, f"slow {name}: connections are open after {second} s")
+        holds(deadline <= second <= deadline + 8, f"slow {name}: closed after {second} s")
     holds(slowest < 2, f"a client waited {slowest:.1f} s")
     peaks = [server.peak() // MEBIBYTE for server in (world.server, world.bench_server)]
     holds(max(peaks) < 256, f"the servers had {peaks} MiB resident")
     return (
-        f"slow heads and bodies closed by their deadlines, {served} other requests served, "
+        f"slow heads closed after {ends['heads'][0]} s, slow bodies after {ends['bodies'][0]} s, "
+        f"slow readers served for {ends['readers'][0]} s; {served} other requests meanwhile, "
         f"the slowest in {slowest * 1000:.0f} ms, peaks {peaks[0]} and {peaks[1]} MiB"
     )

@@ -132,6 +132,10 @@ impl Input {
         let held = self.held.len();
         let missing = wanted.saturating_sub(held);
         let room = missing.max(if held == 0 { self.room } else { LEAST_ROOM });
+        if self.held.capacity() == 0 && room <= self.pool.buffer_size() {
+            self.held = self.pool.take();
+            return;
+        }
         if self.held.try_reclaim(room) {
             return;
         }

@@ -13,6 +13,8 @@ use crate::BufferPool;
 /// Pieces up to this many bytes are copied: one write of a few pages costs less than a vectored
 /// write of two pieces.
 const COPY_LIMIT: usize = 8 * 1024;
+/// The first buffer's size, before one of the pool is taken.
+const SMALL: usize = 512;
 /// The most pieces that one vectored write takes.
 const MOST_PIECES: usize = 32;
 
@@ -81,14 +83,20 @@ impl Output {
     }
 
     fn make_room(&mut self, n: usize) {
-        if self.tail.capacity() - self.tail.len() >= n {
+        let (held, size) = (self.tail.len(), self.pool.buffer_size());
+        if self.tail.capacity() - held >= n {
             return;
         }
-        self.seal_tail();
-        if n <= self.pool.buffer_size() {
-            self.tail = self.pool.take();
+        if held == 0 && n <= SMALL {
+            // Most answers fit, and this costs less than the pool.
+            self.tail = BytesMut::with_capacity(SMALL);
+        } else if held <= SMALL && held + n <= size {
+            let mut roomy = self.pool.take();
+            roomy.extend_from_slice(&self.tail);
+            self.tail = roomy;
         } else {
-            self.tail = BytesMut::with_capacity(n);
+            self.seal_tail();
+            self.tail = if n <= size { self.pool.take() } else { BytesMut::with_capacity(n) };
         }
     }
 
@@ -167,8 +175,10 @@ impl Output {
         if self.queue.capacity() > 0 {
             self.queue = VecDeque::new();
         }
-        if self.tail.capacity() > 0 {
+        if self.tail.capacity() > SMALL {
             self.pool.put(&mut self.tail);
+        } else if self.tail.capacity() > 0 {
+            self.tail = BytesMut::new();
         }
     }
 }

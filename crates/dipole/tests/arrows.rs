@@ -51,7 +51,7 @@ const RULES: &[Rule] = &[
     Rule {
         // A network library. Neither HTTP nor another library.
         name: "dipole-sim",
-        own: &["dipole-net", "dipole-io"],
+        own: &["dipole-net"],
         foreign: Only(&["bytes", "tokio"]),
     },
     Rule {
@@ -63,18 +63,16 @@ const RULES: &[Rule] = &[
     Rule {
         // Server and client. No network library: they come as values.
         name: "dipole-http",
-        own: &["dipole-net", "dipole-io"],
+        own: &["dipole-net"],
         foreign: Only(&[
             "bytes",
             "http",
             "http-body",
             "httparse",
             "httpdate",
-            "hyper",
             "memchr",
             "pin-project-lite",
             "tokio",
-            "tower",
             "tower-service",
             "tracing",
         ]),

@@ -3,9 +3,12 @@
 #![cfg(unix)]
 
 mod addresses;
+mod conformance;
 mod doctor;
 mod ending;
 mod files;
+mod get;
+mod get_faults;
 mod listing;
 mod log;
 mod support;

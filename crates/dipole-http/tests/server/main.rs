@@ -6,12 +6,20 @@
 mod support;
 
 mod absent_bodies;
+mod axum;
 mod backpressure;
 mod chunked;
+mod client_gone;
 mod date;
+mod deadlines;
 mod early_answers;
 mod expect_continue;
+mod failures;
+mod hooks;
 mod keep_alive;
+mod limits;
 mod messages;
 mod pipelining;
+mod rough_network;
+mod shutdown;
 mod targets;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub(crate) use answer::{Answer, masked};
 pub(crate) use by_hand::{Feed, by_hand};
-pub(crate) use peer::{End, Peer};
+pub(crate) use peer::{End, Peer, expect_on_time};
 pub(crate) use requests::{Calls, describe, handler, read_all, text};
 pub(crate) use site::Site;
 pub(crate) use watched::{Seen, Watched};

@@ -49,7 +49,7 @@ impl Calls {
     }
 
     /// A value that notes when it is dropped.
-    pub(crate) fn note_drop(&self, what: &'static str) -> impl Send + Sync + 'static {
+    pub(crate) fn note_drop(&self, what: &'static str) -> impl Send + 'static + use<> {
         struct Noted(Calls, &'static str);
         impl Drop for Noted {
             fn drop(&mut self) {

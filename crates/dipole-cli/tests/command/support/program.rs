@@ -1,7 +1,7 @@
 //! The program that is tested, as a process that never outlives its test.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,6 +37,11 @@ impl Program {
         let mut stdin = self.child.stdin.take().expect("a piped stdin");
         // A program that ends early is seen by its status.
         thread::spawn(move || drop(stdin.write_all(&input)));
+    }
+
+    /// Its stdout, to be read while it runs.
+    pub(crate) fn take_stdout(&mut self) -> ChildStdout {
+        self.child.stdout.take().expect("a piped stdout")
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

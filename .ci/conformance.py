@@ -1,0 +1,46 @@
+"""Judges a report of `dipole conformance --json`: python3 conformance.py REPORT
+
+Every statement of the contract that the kit covers has to be in it, none may have failed, and only
+those may be not applicable that are listed here with their reason.
+"""
+
+import json
+import sys
+from collections import Counter
+
+GROUPS = {"B": 54, "D": 8, "L": 13}
+
+# The kit has no TLS yet.
+TLS = {"D6", "D7", "D8", "L4"}
+NOT_APPLICABLE = {
+    "tokio": TLS,
+    # No TCP, no descriptors, no paths: B53 is TCP_NODELAY, D5 two address families, L5 EMFILE, L6 a
+    # listener given as a descriptor, L7 a Unix path.
+    "sim": TLS | {"B53", "D5", "L5", "L6", "L7"},
+}
+
+
+def main(path):
+    with open(path, encoding="utf-8") as file:
+        report = json.load(file)
+    network, cases = report["network"], report["cases"]
+    wanted = [f"{group}{number}" for group, last in GROUPS.items() for number in range(1, last + 1)]
+    found = Counter(case["id"] for case in cases)
+    wrong = [f"{name} is missing" for name in wanted if name not in found]
+    wrong += [f"{name} is there {times} times" for name, times in found.items() if times > 1]
+    wrong += [f"{name} is unknown here" for name in found if name not in wanted]
+    for case in cases:
+        name, status = case["id"], case["status"]
+        if status == "not_applicable" and name not in NOT_APPLICABLE[network]:
+            wrong.append(f"{name} is not applicable, without need: {case['detail']}")
+        elif status not in ("passed", "not_applicable"):
+            wrong.append(f"{name} {status}: {case['sentence']}: {case['detail']}")
+    counts = Counter(case["status"] for case in cases)
+    print(f"{network}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
+    for line in wrong:
+        print(f"  {line}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

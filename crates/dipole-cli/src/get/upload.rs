@@ -1,0 +1,122 @@
+//! The request's body, from a file or stdin, read by a thread of its own as the server takes it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::thread;
+
+use bytes::Bytes;
+use dipole::{Body, BodyError};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::Failure;
+
+/// How much is read at once, in bytes.
+const PIECE: usize = 64 * 1024;
+/// Pieces that are read ahead of the connection.
+const AHEAD: usize = 4;
+
+/// A body that is being sent.
+#[derive(Debug, Clone)]
+pub(super) struct Upload {
+    /// Why it could not be read to its end.
+    failure: Arc<Mutex<Option<Failure>>>,
+}
+
+impl Upload {
+    /// A file's content. Its length is told ahead, where it has one.
+    pub(super) fn file(path: &str) -> Result<(Body, Self), Failure> {
+        let failed = |error| Failure::job(format_args!("cannot read {path}: {error}"));
+        let file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if metadata.is_dir() {
+            return Err(failed(io::ErrorKind::IsADirectory.into()));
+        }
+        let length = metadata.is_file().then(|| metadata.len());
+        Self::begin(file, path.to_owned(), length).map_err(failed)
+    }
+
+    /// What comes on stdin, of unknown length.
+    pub(super) fn stdin() -> Result<(Body, Self), Failure> {
+        Self::begin(io::stdin(), "stdin".into(), None)
+            .map_err(|error| Failure::job(format_args!("cannot read stdin: {error}")))
+    }
+
+    fn begin(
+        source: impl Read + Send + 'static,
+        name: String,
+        length: Option<u64>,
+    ) -> io::Result<(Body, Self)> {
+        let (pieces, received) = channel(AHEAD);
+        let upload = Self { failure: Arc::default() };
+        let failure = Arc::clone(&upload.failure);
+        thread::Builder::new().name("upload".into()).spawn(move || {
+            if let Err(error) = read_all(source, &pieces) {
+                let text = format_args!("cannot read {name}: {error}");
+                *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(Failure::job(text));
+                // It ends in an error too, so that it does not pass for whole.
+                let _ = pieces.blocking_send(Err(BodyError::Cancelled));
+            }
+        })?;
+        Ok((Body::new(UploadBody { pieces: received, left: length }), upload))
+    }
+
+    /// Why it could not be read to its end; `None` when it could, or may yet.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+type Piece = Result<Bytes, BodyError>;
+
+/// Reads until the end, or until nobody takes the pieces any more.
+fn read_all(mut source: impl Read, pieces: &Sender<Piece>) -> io::Result<()> {
+    let mut buffer = vec![0; PIECE];
+    loop {
+        match source.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => {
+                let piece = Bytes::copy_from_slice(&buffer[..length]);
+                if pieces.blocking_send(Ok(piece)).is_err() {
+                    return Ok(());
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+struct UploadBody {
+    pieces: Receiver<Piece>,
+    /// Bytes to come, where that is known.
+    left: Option<u64>,
+}
+
+impl HttpBody for UploadBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(piece) = ready!(self.pieces.poll_recv(cx)) else { return Poll::Ready(None) };
+        let piece = piece.map(|mut data| {
+            // A file that grows is sent as long as it was.
+            if let Some(left) = &mut self.left {
+                data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= data.len() as u64;
+            }
+            Frame::data(data)
+        });
+        Poll::Ready(Some(piece))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

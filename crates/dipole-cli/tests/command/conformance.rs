@@ -1,0 +1,40 @@
+//! `dipole conformance`.
+
+use serde_json::Value;
+
+use crate::support::run;
+
+#[test]
+fn a_report_is_a_table() {
+    let ended = run(&["conformance", "--network", "sim", "--only", "b1"]);
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    let lines: Vec<_> = ended.text().lines().collect();
+    assert!(lines[0].starts_with("B1   passed "), "{ended:?}");
+    assert_eq!(lines[1..], ["1 passed, 0 failed, 0 not applicable"]);
+}
+
+#[test]
+fn machines_get_a_report_in_json() {
+    for network in ["tokio", "sim"] {
+        let ended = run(&["conformance", "--network", network, "--only", "D", "--json"]);
+        assert_eq!(ended.status, Some(0), "{ended:?}");
+        let report: Value = serde_json::from_slice(&ended.stdout).expect("an object");
+        assert_eq!(report["network"], network);
+        let cases = report["cases"].as_array().expect("a list");
+        assert!(cases.len() > 3, "{report}");
+        for case in cases {
+            let fields: Vec<_> = case.as_object().expect("an object").keys().collect();
+            assert_eq!(fields, ["detail", "id", "sentence", "status"]);
+            let status = case["status"].as_str();
+            assert!(matches!(status, Some("passed" | "not_applicable")), "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_case_that_does_not_exist_is_wrong_usage() {
+    let ended = run(&["conformance", "--network", "sim", "--only", "B99"]);
+    assert!(ended.failure(2).starts_with("there is no case \"B99\""), "{ended:?}");
+    let ended = run(&["conformance", "--network", "quinn"]);
+    assert!(ended.failure(1).ends_with("is not part of this build; there are: tokio, sim"));
+}
