@@ -76,6 +76,10 @@ impl Upload {
         Demand::Nothing
     }
 
+    pub(crate) fn is_reader_gone(&self) -> bool {
+        lock(&self.shared).is_reader_gone
+    }
+
     /// Answers a demand.
     pub(crate) fn give(&self, piece: Frame<Bytes>, cx: &Context<'_>) {
         let mut state = lock(&self.shared);

@@ -10,6 +10,9 @@
 //! }
 //! ```
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
 pub use dipole_http::*;
 pub use dipole_io as io;
 pub use dipole_net as net;

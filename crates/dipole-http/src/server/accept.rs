@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
-use dipole_net::{Addr, ErrorKind, Incoming, Listener};
+use dipole_net::{Addr, ErrorKind, Incoming, Listener, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::{self, Admitted};
@@ -30,9 +31,8 @@ pub(super) async fn run<S: HttpService>(
     poll_fn(|cx| Poll::Ready(place.settle(cx))).await;
     let mut backoff = FIRST_BACKOFF;
     loop {
-        let Some(room) = while_serving(&place, worker.limits.room()).await else { return };
-        let accept = poll_fn(|cx| listener.poll_accept(cx));
-        let Some(accepted) = while_serving(&place, accept).await else { return };
+        let next = next(&mut *listener, &worker.limits);
+        let Some((accepted, room)) = while_serving(&place, next).await else { return };
         match accepted {
             Ok(incoming) => {
                 backoff = FIRST_BACKOFF;
@@ -52,6 +52,26 @@ pub(super) async fn run<S: HttpService>(
             }
         }
     }
+}
+
+/// The next connection, and room for it.
+///
+/// While none has come no room is held: there may be another listener that has one.
+async fn next(
+    listener: &mut dyn Listener,
+    limits: &Limits,
+) -> (Result<Incoming>, Option<OwnedSemaphorePermit>) {
+    let mut waiting = pin!(Some(limits.room()));
+    poll_fn(|cx| {
+        if waiting.is_none() {
+            waiting.set(Some(limits.room()));
+        }
+        let Some(room) = waiting.as_mut().as_pin_mut() else { return Poll::Pending };
+        let room = ready!(room.poll(cx));
+        waiting.set(None);
+        listener.poll_accept(cx).map(|accepted| (accepted, room))
+    })
+    .await
 }
 
 /// `None` as soon as the server drains.
@@ -74,7 +94,9 @@ fn admit<S: HttpService>(
 ) {
     let peer = incoming.peer_addr();
     let is_refused = worker.hooks.on_accept.as_ref().is_some_and(|hook| {
-        hook(peer) == Admission::Refuse
+        // A hook that panics refuses its connection: the accept loop goes on.
+        let admission = catch_unwind(AssertUnwindSafe(|| hook(peer)));
+        admission.unwrap_or(Admission::Refuse) == Admission::Refuse
     });
     let seat = if is_refused { None } else { worker.limits.seat(peer, room) };
     let Some(seat) = seat else {

@@ -17,7 +17,7 @@ use dipole_net::{Addr, Error, ErrorKind, ListenOptions, Listener, Result, TlsInf
 pub(crate) use self::deadline::Deadline;
 pub use self::handle::{Drained, ServerHandle};
 pub(crate) use self::registry::Phase;
-pub(crate) use self::stats::Counter;
+pub(crate) use self::stats::Counters;
 pub use self::stats::ServerStats;
 pub(crate) use self::worker::Worker;
 use crate::{HttpService, ServerConfig};

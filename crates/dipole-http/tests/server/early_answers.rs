@@ -124,6 +124,23 @@ async fn a_chunked_body_beyond_the_limit_ends_the_connection() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_chunked_body_that_drips_past_the_limit_ends_the_connection() {
+    let calls = Calls::default();
+    let site = Site::configured(reads_nothing(&calls), |config| config.max_drain_bytes = 100);
+    let mut peer = site.connect().await;
+    let begin = Instant::now();
+    peer.send("POST /post HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    assert_eq!(peer.answer().await.text(), "/post");
+    for _ in 0..11 {
+        peer.expect_silence(secs(1)).await;
+        peer.send(format!("a\r\n{}\r\n", "x".repeat(10))).await;
+    }
+    peer.expect_end().await;
+    assert!(begin.elapsed() < secs(12), "{:?}", begin.elapsed());
+    assert_eq!(calls.count(), 1);
+}
+
 /// The client is in the middle of a large body, and reads the answer after it has sent all of it,
 /// as simple clients do.
 #[tokio::test(start_paused = true)]

@@ -167,6 +167,13 @@ impl HeadScan {
     /// What can be said of a head that is not whole. Nothing here looks at more than the bytes of
     /// one line that is not whole, and of that only at its ends.
     fn check_part(&mut self, held: &[u8], limits: &HeadLimits) -> Result<(), Reject> {
+        // What is not HTTP at all, such as a TLS handshake, is told by its first byte.
+        let part = &held[self.line.min(held.len())..];
+        let may_begin =
+            |b: &u8| *b == b'\r' || b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
+        if self.lines == 0 && !part.first().is_none_or(may_begin) {
+            return Err(Reject::StartLine);
+        }
         if held.len() >= limits.max_head_bytes {
             let in_target = self.lines == 0 && limits.max_target_bytes < limits.max_head_bytes;
             return Err(if in_target { Reject::TargetTooLong } else { Reject::HeadTooLong });
@@ -177,17 +184,11 @@ impl HeadScan {
         if self.lines > 0 {
             return self.check_start_line(held);
         }
-        let part = &held[self.line.min(held.len())..];
         // 64 bytes are for the method, which may be longer only when the target is shorter.
         if part.len() > limits.max_target_bytes + 64 {
             return Err(Reject::TargetTooLong);
         }
-        // What is not HTTP at all, such as a TLS handshake, is told by its first byte.
-        match part.first() {
-            None | Some(b'\r') => Ok(()),
-            Some(b) if b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b) => Ok(()),
-            Some(_) => Err(Reject::StartLine),
-        }
+        Ok(())
     }
 
     /// A start line without a version is HTTP/0.9, after which no blank line would come.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tokio::time::Instant;
 
-use super::connection::Connection;
+use super::connection::{Connection, Stage};
 use super::exchange::Asked;
 use super::request_body::RequestBody;
 use super::stop::{Stop, Timeout};
@@ -60,7 +60,8 @@ impl Connection {
         loop {
             // Unwind safe: nothing that the handler may have left half-done is used any more.
             let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx)));
-            self.is_handling = matches!(polled, Ok(Poll::Pending));
+            let is_pending = matches!(polled, Ok(Poll::Pending));
+            self.stage = if is_pending { Stage::Handling } else { Stage::Between };
             match polled {
                 Ok(Poll::Ready(Ok(response))) => return Poll::Ready(Ok(response)),
                 Ok(Poll::Ready(Err(error))) => return Poll::Ready(Err(failed(error))),
@@ -70,6 +71,8 @@ impl Connection {
             // A piece that was given is seen by the handler at once.
             match incoming.poll_pump(self, cx) {
                 Poll::Ready(Ok(())) => {}
+                // The body has told the handler.
+                Poll::Ready(Err(Stop::ClientGone(_))) if self.finishes_handlers() => {}
                 Poll::Ready(Err(stop)) => return Poll::Ready(Err(stop)),
                 Poll::Pending => return self.poll_meanwhile(cx, incoming, deadline).map(Err),
             }
@@ -88,9 +91,7 @@ impl Connection {
         {
             return Poll::Ready(stop);
         }
-        if incoming.is_done()
-            && let Poll::Ready(error) = self.poll_client_gone(cx)
-        {
+        if let Poll::Ready(error) = self.poll_client_gone(cx) {
             return Poll::Ready(Stop::ClientGone(error));
         }
         if handler_deadline.is_none() {
@@ -104,10 +105,16 @@ impl Connection {
         }
     }
 
+    /// True where handlers run to their end without their clients.
+    pub(super) fn finishes_handlers(&self) -> bool {
+        self.worker.config.when_client_leaves == WhenClientLeaves::FinishHandler
+    }
+
     /// Ready when the client has ended its side, where that matters. Holds what it sends
-    /// meanwhile, up to a head's size; beyond that the next requests wait in the network.
+    /// meanwhile, of a body or of next requests, up to a head's size; the rest waits in the
+    /// network.
     pub(super) fn poll_client_gone(&mut self, cx: &mut Context<'_>) -> Poll<dipole_net::Error> {
-        if self.worker.config.when_client_leaves == WhenClientLeaves::FinishHandler {
+        if self.finishes_handlers() {
             return Poll::Pending;
         }
         while self.conn.len() < self.worker.config.max_head_bytes {

@@ -18,8 +18,7 @@ pub(super) struct Connection {
     pub(super) info: Option<ConnectionInfo>,
     /// Requests read so far.
     pub(super) requests: u64,
-    /// True while a handler waits; one that is dropped then was cancelled.
-    pub(super) is_handling: bool,
+    pub(super) stage: Stage,
     /// By when the head that is awaited has to be whole.
     pub(super) head_deadline: Option<Instant>,
     /// By when some of what is queued has to be taken; `None` while nothing waits to be sent.
@@ -27,6 +26,17 @@ pub(super) struct Connection {
     timer: Deadline,
     /// The time at the last look, as long as nothing was waited for since.
     now: Option<Instant>,
+}
+
+/// What of a request is under way, for the case that the connection ends there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Nothing that would be missed.
+    Between,
+    /// A handler waits; one that is dropped then was cancelled.
+    Handling,
+    /// A response has begun, and its body has not ended.
+    Responding,
 }
 
 impl Connection {
@@ -40,7 +50,7 @@ impl Connection {
             worker,
             info,
             requests: 0,
-            is_handling: false,
+            stage: Stage::Between,
             head_deadline: None,
             write_deadline: None,
             timer: Deadline::default(),
@@ -140,10 +150,22 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Counts the handler that was dropped before its end, if one was.
+    pub(super) fn note_dropped_handler(&mut self) {
+        if self.stage == Stage::Handling {
+            self.stage = Stage::Between;
+            self.worker.counters.cancelled.add_one();
+        }
+    }
+}
+
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.is_handling {
-            self.worker.counters.cancelled.add_one();
+        self.note_dropped_handler();
+        if self.stage == Stage::Responding || self.conn.queued() > 0 {
+            // An orderly end could pass for the end of the answer.
+            self.conn.reset();
         }
     }
 }

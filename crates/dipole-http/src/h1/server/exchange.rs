@@ -41,7 +41,7 @@ pin_project! {
         /// Reads the request's head.
         Head { scan: HeadScan },
         /// Waits until the service takes the request.
-        Service { request: Option<Request<Body>> },
+        Service { request: Option<Request<Body>>, deadline: Option<Instant> },
         /// Waits for the handler's response.
         Handler { #[pin] handler: F, deadline: Option<Instant> },
         /// Sends the response's body.
@@ -79,17 +79,23 @@ impl Connection {
                     let mut request = Request::new(Body::empty());
                     let facts = ready!(self.poll_head(scan, &mut request, cx))?;
                     self.accept_request(&mut request, facts, asked, incoming)?;
-                    this.state.set(call(service, request, cx)?);
+                    this.state.set(call(service, request, None, cx)?);
                 }
-                StateProjection::Service { request } => {
+                StateProjection::Service { request, deadline } => {
                     let Some(request) = request.take() else { return Poll::Pending };
-                    this.state.set(call(service, request, cx)?);
-                    if let StateProjection::Service { .. } = this.state.as_mut().project() {
-                        return self.poll_meanwhile(cx, incoming, &mut None).map(Err);
+                    let deadline = *deadline;
+                    this.state.set(call(service, request, deadline, cx)?);
+                    if let StateProjection::Service { deadline, .. } = this.state.as_mut().project()
+                    {
+                        return self.poll_meanwhile(cx, incoming, deadline).map(Err);
                     }
                 }
                 StateProjection::Handler { handler, deadline } => {
                     let response = ready!(self.poll_handler(handler, deadline, incoming, cx))?;
+                    if !incoming.is_done() {
+                        // What the handler still holds of the request has no reader any more.
+                        this.state.set(State::Drain);
+                    }
                     match self.begin_response(response, asked, incoming)? {
                         Some((body, writer)) => this.state.set(State::Respond { body, writer }),
                         None => this.state.set(State::Drain),
@@ -99,12 +105,13 @@ impl Connection {
                     ready!(self.poll_body(body, writer, incoming, cx))?;
                     this.state.set(State::Drain);
                 }
-                StateProjection::Drain if !asked.keep_alive => {
-                    return Poll::Ready(Ok(After::Linger));
-                }
                 StateProjection::Drain => {
-                    if !incoming.is_done() && !ready!(self.poll_drain(incoming, cx))? {
-                        return Poll::Ready(Ok(After::Linger));
+                    let is_wanted = asked.keep_alive || incoming.has_reader();
+                    let is_read = incoming.is_done()
+                        || (is_wanted && ready!(self.poll_drain(incoming, cx))?);
+                    if !asked.keep_alive || !is_read {
+                        let is_last = is_read && self.conn.is_empty();
+                        return Poll::Ready(Ok(if is_last { After::Finish } else { After::Linger }));
                     }
                     // The next of a pipelined batch is answered before anything is sent.
                     if self.conn.is_empty() || self.conn.queued() > self.max_queued() {
@@ -130,15 +137,16 @@ impl Connection {
 fn call<S: HttpService>(
     service: &mut S,
     request: Request<Body>,
+    deadline: Option<Instant>,
     cx: &mut Context<'_>,
 ) -> Result<State<S::Future, S::ResponseBody>, Stop> {
     // Unwind safe: a service that panicked is not called again, its connection ends.
     let called = catch_unwind(AssertUnwindSafe(|| match service.poll_ready(cx) {
         Poll::Ready(Ok(())) => {
-            Ok(State::Handler { handler: service.call(request), deadline: None })
+            Ok(State::Handler { handler: service.call(request), deadline })
         }
         Poll::Ready(Err(error)) => Err(failed(error)),
-        Poll::Pending => Ok(State::Service { request: Some(request) }),
+        Poll::Pending => Ok(State::Service { request: Some(request), deadline }),
     }));
     called.unwrap_or(Err(Stop::Panicked))
 }

@@ -27,7 +27,14 @@ impl Connection {
                 self.requests += 1;
                 return Poll::Ready(Ok(parse_request(&head, &shape, limits, request)?));
             }
-            ready!(self.poll_more_of_the_head(cx))?;
+            match ready!(self.poll_more_of_the_head(cx)) {
+                Ok(()) => {}
+                // RFC 9112 2.2: an empty line is none of a request, and so is not answered.
+                Err(Stop::TimedOut(Timeout::Head)) if scan.is_before_start(self.conn.buffered()) => {
+                    return Poll::Ready(Err(Stop::TimedOut(Timeout::Idle)));
+                }
+                Err(stop) => return Poll::Ready(Err(stop)),
+            }
         }
     }
 

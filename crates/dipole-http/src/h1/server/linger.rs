@@ -3,8 +3,10 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
+use super::After;
 use super::connection::Connection;
 use super::stop::{Stop, Timeout};
+use crate::server::Phase;
 
 impl Connection {
     /// Sends what is queued, ends this side, and takes in what the client still sends until it
@@ -12,7 +14,7 @@ impl Connection {
     ///
     /// RFC 9112 9.6: closing with unread bytes makes the network answer with a reset, and that
     /// may take the last answer from the client before it has read it.
-    pub(super) async fn linger(&mut self) {
+    pub(super) async fn linger(&mut self, after: After) {
         if poll_fn(|cx| self.poll_flush(cx)).await.is_err() {
             return;
         }
@@ -21,6 +23,9 @@ impl Connection {
         let _: Stop = poll_fn(|cx| {
             if let Poll::Ready(gone) = self.poll_throw_away(cx) {
                 return Poll::Ready(gone);
+            }
+            if after == After::Finish && self.worker.registry.phase() > Phase::Serving {
+                return Poll::Ready(Stop::TimedOut(Timeout::Idle));
             }
             self.poll_timeout(cx, deadline, Timeout::Write)
         })

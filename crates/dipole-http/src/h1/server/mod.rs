@@ -40,10 +40,11 @@ pub(crate) async fn serve<S: HttpService>(
         let answered =
             poll_fn(|cx| connection.poll_answer(&mut service, exchange.as_mut(), cx)).await;
         drop(exchange);
+        connection.note_dropped_handler();
         match answered.unwrap_or_else(|stop| connection.stop(stop)) {
             After::Wait => connection.rest(),
             After::Close => return,
-            After::Linger => return Box::pin(connection.linger()).await,
+            after => return Box::pin(connection.linger(after)).await,
         }
     }
 }
@@ -57,4 +58,7 @@ enum After {
     Close,
     /// It ends once the peer has had the chance to read what was sent.
     Linger,
+    /// The same, but nothing of the peer is known to be under way: a server that ends does not
+    /// wait for it.
+    Finish,
 }

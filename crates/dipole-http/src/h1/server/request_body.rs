@@ -28,6 +28,8 @@ pub(super) struct RequestBody {
     awaits_continue: bool,
     /// Read so far, in bytes.
     received: u64,
+    /// How much had been read when the throwing away of the rest began.
+    drained_from: Option<u64>,
     /// By when the piece that is awaited has to come.
     deadline: Option<Instant>,
 }
@@ -78,6 +80,7 @@ impl RequestBody {
             upload: Some(upload),
             awaits_continue: facts.expect_continue,
             received: 0,
+            drained_from: None,
             deadline: None,
         };
         Ok(Body::upload(body))
@@ -90,6 +93,7 @@ impl RequestBody {
             upload: None,
             awaits_continue: false,
             received: 0,
+            drained_from: None,
             deadline: None,
         }
     }
@@ -108,6 +112,28 @@ impl RequestBody {
     /// not been told to send it may send it or not, so the next request could not be found.
     pub(super) fn can_be_drained(&self) -> bool {
         self.is_done() || !self.awaits_continue
+    }
+
+    /// True as long as somebody may still read it, and it has not ended.
+    pub(super) fn has_reader(&self) -> bool {
+        self.upload.as_ref().is_some_and(|upload| !upload.is_reader_gone())
+    }
+
+    /// To be called before a response's head is queued. A body that still has a reader is asked
+    /// for now: once the response has begun, an interim one has no place any more.
+    #[inline]
+    pub(super) fn settle_continue(&mut self, connection: &mut Connection) {
+        if self.awaits_continue && self.has_reader() {
+            self.queue_continue(connection);
+        }
+    }
+
+    fn queue_continue(&mut self, connection: &mut Connection) {
+        self.awaits_continue = false;
+        // RFC 9110 10.1.1: it may be left out when some of the body has come.
+        if connection.conn.is_empty() {
+            connection.conn.put(CONTINUE);
+        }
     }
 
     /// Ready when a piece, or the end, was given to the handler; pending when it asks for none or
@@ -131,12 +157,9 @@ impl RequestBody {
             }
         }
         if self.awaits_continue {
-            self.awaits_continue = false;
-            if connection.conn.is_empty() {
-                connection.conn.put(CONTINUE);
-                if let Poll::Ready(Err(stop)) = connection.poll_send(cx) {
-                    return Poll::Ready(Err(stop));
-                }
+            self.queue_continue(connection);
+            if let Poll::Ready(Err(stop)) = connection.poll_send(cx) {
+                return Poll::Ready(Err(stop));
             }
         }
         let piece = ready!(self.poll_piece(connection, cx));
@@ -177,7 +200,7 @@ impl RequestBody {
     ) -> Poll<bool> {
         self.upload = None;
         let limit = connection.worker.config.max_drain_bytes;
-        let start = self.received;
+        let start = *self.drained_from.get_or_insert(self.received);
         loop {
             match &self.progress {
                 Progress::Done => return Poll::Ready(true),

@@ -7,13 +7,13 @@ use std::task::{Context, Poll, ready};
 use http::{Method, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame};
 
-use super::connection::Connection;
+use super::connection::{Connection, Stage};
 use super::exchange::Asked;
 use super::request_body::RequestBody;
 use super::stop::{Stop, Timeout};
 use crate::h1::body_writer::BodyWriter;
 use crate::h1::codec::encode::{Framing, OwnFields, Persistence, ResponseEncoder};
-use crate::server::Phase;
+use crate::server::{Counters, Phase};
 
 impl Connection {
     /// Queues the response's head, and says how its body is sent, if it has one to send. Settles
@@ -23,8 +23,9 @@ impl Connection {
         &mut self,
         response: Response<B>,
         asked: &mut Asked,
-        incoming: &RequestBody,
+        incoming: &mut RequestBody,
     ) -> Result<Option<(B, BodyWriter)>, Stop> {
+        incoming.settle_continue(self);
         let own = OwnFields::of(response.headers());
         let (framing, writer) = framing(&response, own, asked)?;
         asked.keep_alive = asked.keep_alive
@@ -50,7 +51,11 @@ impl Connection {
             date.as_ref(),
         );
         head.encode(self.conn.malloc(head.encoded_len()));
-        Ok(writer.expects_more().then_some((body, writer)))
+        if !writer.expects_more() {
+            return Ok(None);
+        }
+        self.stage = Stage::Responding;
+        Ok(Some((body, writer)))
     }
 
     /// Queues the body as it comes; sends when it has to wait for more, or when enough is queued.
@@ -61,34 +66,40 @@ impl Connection {
         incoming: &mut RequestBody,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Stop>> {
-        while self.conn.queued() < self.max_queued() || self.poll_send(cx)?.is_ready() {
-            match poll_guarded(body.as_mut(), cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    writer.write(&mut *self.conn, frame).map_err(|()| Stop::CutShort)?;
-                    if writer.is_whole() {
+        loop {
+            while self.conn.queued() < self.max_queued() || self.poll_send(cx)?.is_ready() {
+                match poll_guarded(body.as_mut(), &self.worker.counters, cx) {
+                    Poll::Ready(Some(Ok(frame))) => {
+                        writer.write(&mut *self.conn, frame).map_err(|()| Stop::CutShort)?;
+                        if writer.is_whole() {
+                            self.stage = Stage::Between;
+                            return Poll::Ready(Ok(()));
+                        }
+                    }
+                    Poll::Ready(Some(Err(()))) => return Poll::Ready(Err(Stop::CutShort)),
+                    Poll::Ready(None) => {
+                        writer.end(&mut *self.conn).map_err(|()| Stop::CutShort)?;
+                        self.stage = Stage::Between;
                         return Poll::Ready(Ok(()));
                     }
-                }
-                Poll::Ready(Some(Err(()))) => return Poll::Ready(Err(Stop::CutShort)),
-                Poll::Ready(None) => {
-                    let ended = writer.end(&mut *self.conn).map_err(|()| Stop::CutShort);
-                    return Poll::Ready(ended);
-                }
-                Poll::Pending => {
-                    let _ = self.poll_send(cx)?;
-                    break;
+                    Poll::Pending => {
+                        let _ = self.poll_send(cx)?;
+                        break;
+                    }
                 }
             }
-        }
-        // A handler may go on reading the request while it answers. A fault of the request then
-        // reaches it as the error of the body that it reads, for the answer has begun.
-        while let Poll::Ready(given) = incoming.poll_pump(self, cx) {
-            if let Err(Stop::ClientGone(error)) = given {
-                return Poll::Ready(Err(Stop::ClientGone(error)));
+            // A handler may go on reading the request while it answers. A fault of the request
+            // then reaches it as the error of the body that it reads, for the answer has begun.
+            match incoming.poll_pump(self, cx) {
+                Poll::Ready(Err(Stop::ClientGone(error))) if !self.finishes_handlers() => {
+                    return Poll::Ready(Err(Stop::ClientGone(error)));
+                }
+                // What was given is seen by its reader at once.
+                Poll::Ready(_) => {}
+                Poll::Pending => break,
             }
         }
         if self.conn.queued() == 0
-            && incoming.is_done()
             && let Poll::Ready(error) = self.poll_client_gone(cx)
         {
             return Poll::Ready(Err(Stop::ClientGone(error)));
@@ -103,8 +114,8 @@ impl Connection {
         }
     }
 
-    /// Reads what the handler has left of the request's body, so that the next request is found;
-    /// false when that takes too much.
+    /// Gives what is still to come of the request's body to whoever still reads it, and throws
+    /// away the rest, so that the next request is found; false when that takes too much.
     pub(super) fn poll_drain(
         &mut self,
         incoming: &mut RequestBody,
@@ -112,6 +123,17 @@ impl Connection {
     ) -> Poll<Result<bool, Stop>> {
         if self.conn.queued() > 0 {
             ready!(self.poll_flush(cx))?;
+        }
+        while let Poll::Ready(given) = incoming.poll_pump(self, cx) {
+            given?;
+        }
+        if incoming.has_reader() {
+            if let Poll::Ready(error) = self.poll_client_gone(cx) {
+                return Poll::Ready(Err(Stop::ClientGone(error)));
+            }
+            let stop = ready!(self.poll_timeout(cx, incoming.deadline(), Timeout::Body));
+            incoming.lose(&stop, cx);
+            return Poll::Ready(Ok(false));
         }
         if let Poll::Ready(is_drained) = incoming.poll_drain(self, cx) {
             return Poll::Ready(Ok(is_drained));
@@ -148,9 +170,10 @@ fn framing<B: HttpBody>(
     })
 }
 
-/// Polls a response's body; its panic is as its error, and both are logged.
+/// Polls a response's body; its panic is counted, and otherwise as its error.
 fn poll_guarded<B: HttpBody>(
     body: Pin<&mut B>,
+    counters: &Counters,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Frame<B::Data>, ()>>> {
     // Unwind safe: a body that panicked is not polled again.
@@ -158,8 +181,12 @@ fn poll_guarded<B: HttpBody>(
         Ok(Poll::Ready(Some(Ok(frame)))) => Poll::Ready(Some(Ok(frame))),
         Ok(Poll::Ready(None)) => Poll::Ready(None),
         Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(Some(Err(_)))) | Err(_) => {
+        Ok(Poll::Ready(Some(Err(_)))) => {
             tracing::error!("a response's body failed before its end");
+            Poll::Ready(Some(Err(())))
+        }
+        Err(_) => {
+            counters.panics.add_one();
             Poll::Ready(Some(Err(())))
         }
     }

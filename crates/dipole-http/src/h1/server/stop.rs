@@ -4,7 +4,7 @@ use dipole_net::Error;
 use http::StatusCode;
 
 use super::After;
-use super::connection::Connection;
+use super::connection::{Connection, Stage};
 use crate::h1::codec::reject::{Reject, canned};
 
 /// Why a connection ends before its time.
@@ -37,6 +37,8 @@ pub(super) enum Timeout {
     Handler,
     /// The client's taking of an answer.
     Write,
+    /// A next request.
+    Idle,
 }
 
 impl From<Reject> for Stop {
@@ -51,7 +53,19 @@ impl Connection {
     pub(super) fn stop(&mut self, stop: Stop) -> After {
         let counters = &self.worker.counters;
         let (status, text) = match stop {
+            // A client that has ended its side alone reads what earlier requests were answered.
+            Stop::ClientGone(error)
+                if error.is_eof()
+                    && self.conn.queued() > 0
+                    && self.stage != Stage::Responding =>
+            {
+                return After::Linger;
+            }
             Stop::ClientGone(_) => return After::Close,
+            Stop::TimedOut(Timeout::Idle) => {
+                counters.timed_out.add_one();
+                return After::Close;
+            }
             Stop::CutShort | Stop::TimedOut(Timeout::Write) => {
                 // An orderly end could pass for the end of the answer.
                 if matches!(stop, Stop::TimedOut(_)) {
