@@ -15,6 +15,7 @@
 //! | `client/` | the client and its pool |
 
 mod body;
+mod client;
 mod config;
 mod h1;
 mod server;
@@ -22,6 +23,7 @@ mod service;
 mod upload;
 
 pub use body::{Body, BodyError};
+pub use client::{Client, ClientBuilder, ClientConfig, ClientError, ClientErrorKind};
 pub use config::{ServerConfig, WhenClientLeaves};
 pub use server::{Admission, ConnectionInfo, Drained, Server, ServerHandle, ServerStats};
 pub use service::{BoxError, HttpService};

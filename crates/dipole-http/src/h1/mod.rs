@@ -2,5 +2,6 @@
 
 mod body_reader;
 mod body_writer;
+pub(crate) mod client;
 pub(crate) mod codec;
 pub(crate) mod server;

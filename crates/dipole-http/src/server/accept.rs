@@ -28,7 +28,11 @@ pub(super) async fn run<S: HttpService>(
     worker: Arc<Worker>,
     place: Place,
 ) {
-    poll_fn(|cx| Poll::Ready(place.settle(cx))).await;
+    poll_fn(|cx| {
+        place.settle(cx);
+        Poll::Ready(())
+    })
+    .await;
     let mut backoff = FIRST_BACKOFF;
     loop {
         let next = next(&mut *listener, &worker.limits);

@@ -52,11 +52,14 @@ struct Bind {
     options: ListenOptions,
 }
 
+/// Decides about a connection by what is known of it.
+type Hook<T> = Box<dyn Fn(&T) -> Admission + Send + Sync>;
+
 /// What the server asks and tells its owner.
 #[derive(Default)]
 pub(crate) struct Hooks {
-    pub(crate) on_accept: Option<Box<dyn Fn(&Addr) -> Admission + Send + Sync>>,
-    pub(crate) on_connect: Option<Box<dyn Fn(&ConnectionInfo) -> Admission + Send + Sync>>,
+    pub(crate) on_accept: Option<Hook<Addr>>,
+    pub(crate) on_connect: Option<Hook<ConnectionInfo>>,
     pub(crate) exposes_connection_info: bool,
 }
 

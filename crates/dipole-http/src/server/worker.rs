@@ -92,23 +92,26 @@ pub(super) async fn work<S: HttpService>(
 const BLOCKING_GRACE: Duration = Duration::from_secs(1);
 
 /// Runs a worker on a thread and a runtime of its own.
+///
+/// # Errors
+/// The thread or its runtime cannot be made.
 pub(super) fn start_thread(
     index: usize,
     work: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let mut builder = Builder::new_current_thread();
-    let runtime_options = move || builder.enable_all().build_local(LocalOptions::default());
     let (report, reported) = std::sync::mpsc::sync_channel(1);
-    std::thread::Builder::new().name(format!("dipole-{index}")).spawn(move || {
-        let mut runtime_options = runtime_options;
-        match runtime_options() {
-            Ok(runtime) => {
-                let _ = report.send(Ok(()));
-                runtime.block_on(work);
-                runtime.shutdown_timeout(BLOCKING_GRACE);
-            }
-            Err(error) => drop(report.send(Err(error))),
+    // The runtime is bound to its thread, so it is made there and its failure is sent here.
+    let run = move || match Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())
+    {
+        Ok(runtime) => {
+            let _ = report.send(Ok(()));
+            runtime.block_on(work);
+            runtime.shutdown_timeout(BLOCKING_GRACE);
         }
-    })?;
+        Err(error) => drop(report.send(Err(error))),
+    };
+    std::thread::Builder::new().name(format!("dipole-{index}")).spawn(run)?;
     reported.recv().unwrap_or_else(|_| Err(io::Error::other("the worker's thread has died")))
 }

@@ -165,30 +165,37 @@ impl HeadScan {
     }
 
     /// What can be said of a head that is not whole. Nothing here looks at more than the bytes of
-    /// one line that is not whole, and of that only at its ends.
+    /// one line that is not whole, and of that only at its beginning.
     fn check_part(&mut self, held: &[u8], limits: &HeadLimits) -> Result<(), Reject> {
-        // What is not HTTP at all, such as a TLS handshake, is told by its first byte.
-        let part = &held[self.line.min(held.len())..];
-        let may_begin =
-            |b: &u8| *b == b'\r' || b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
-        if self.lines == 0 && !part.first().is_none_or(may_begin) {
-            return Err(Reject::StartLine);
+        if self.lines == 0 {
+            return self.check_start(held, limits);
         }
         if held.len() >= limits.max_head_bytes {
-            let in_target = self.lines == 0 && limits.max_target_bytes < limits.max_head_bytes;
-            return Err(if in_target { Reject::TargetTooLong } else { Reject::HeadTooLong });
+            return Err(Reject::HeadTooLong);
         }
         if self.lines > limits.max_fields + 1 {
             return Err(Reject::TooManyFields);
         }
-        if self.lines > 0 {
-            return self.check_start_line(held);
+        self.check_start_line(held)
+    }
+
+    /// As `check_part`, while the start line is not whole.
+    fn check_start(&self, held: &[u8], limits: &HeadLimits) -> Result<(), Reject> {
+        const MAX_METHOD: usize = 64;
+        let part = &held[self.line.min(held.len())..];
+        // What is not HTTP at all, such as a TLS handshake, is told by its first byte.
+        match part.first() {
+            None | Some(b'\r') => {}
+            Some(b) if b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b) => {}
+            Some(_) => return Err(Reject::StartLine),
         }
-        // 64 bytes are for the method, which may be longer only when the target is shorter.
-        if part.len() > limits.max_target_bytes + 64 {
-            return Err(Reject::TargetTooLong);
+        let longest = limits.max_head_bytes.min(limits.max_target_bytes + MAX_METHOD);
+        if part.len() < longest && held.len() < limits.max_head_bytes {
+            return Ok(());
         }
-        Ok(())
+        // RFC 9112 3: a request target that is too long is a 414.
+        let has_method = part[..part.len().min(MAX_METHOD)].contains(&b' ');
+        Err(if has_method { Reject::TargetTooLong } else { Reject::StartLine })
     }
 
     /// A start line without a version is HTTP/0.9, after which no blank line would come.
@@ -250,6 +257,7 @@ mod tests {
 
     #[test]
     fn what_cannot_become_a_head_is_refused_before_it_is_whole() {
+        let long_target = [b"GET /".as_slice(), &[b'a'; 85]].concat();
         let bad: &[(&[u8], Reject)] = &[
             (b"\n", Reject::LineEnd),
             (b"GET / HTTP/1.1\n", Reject::LineEnd),
@@ -260,7 +268,10 @@ mod tests {
             (b"\r\n\r\n\r\n\r\n\r\n", Reject::StartLine),
             (b"\x16\x03\x01\x02", Reject::StartLine),
             (b" GET", Reject::StartLine),
-            (&[b'a'; 85], Reject::TargetTooLong),
+            (&[b'a'; 85], Reject::StartLine),
+            (&long_target, Reject::TargetTooLong),
+            (&[0xff; 300], Reject::StartLine),
+            (b"\x80", Reject::StartLine),
             (b"GET / HTTP/1.1\r\na:\r\nb:\r\nc:\r\nd:\r\n", Reject::TooManyFields),
             (b"GET / HTTP/1.1\r\na:\r\nb:\r\nc:\r\nd:\r\n\r\n", Reject::TooManyFields),
         ];

@@ -106,11 +106,6 @@ impl Reject {
             Self::TrailersTooLong => "the trailer section is too long",
         }
     }
-
-    /// The whole answer; the connection closes after it. `date` is the line of the `Date` field.
-    pub(crate) fn answer(self, date: Option<&DateLine>) -> Vec<u8> {
-        canned(self.status(), self.text(), date)
-    }
 }
 
 /// A whole answer with a text of one line, after which the connection closes.
@@ -146,7 +141,9 @@ mod tests {
 
     #[test]
     fn an_answer_is_a_whole_response_that_closes() {
-        let answer = Reject::TargetTooLong.answer(Some(b"date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
+        let reject = Reject::TargetTooLong;
+        let date = b"date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+        let answer = canned(reject.status(), reject.text(), Some(date));
         assert_eq!(
             String::from_utf8(answer).expect("ASCII"),
             "HTTP/1.1 414 URI Too Long\r\ncontent-type: text/plain; charset=utf-8\r\n\

@@ -31,8 +31,13 @@ pub(crate) fn parse_response(
     shape: &HeadShape,
     method: &Method,
 ) -> Result<ResponseHead, Reject> {
-    let cr = shape.ends.cr_of(0, head, shape.leading).ok_or(Reject::LineEnd)?;
-    let line = head.get(shape.leading..cr).ok_or(Reject::LineEnd)?;
+    // RFC 9112 2.2 speaks of empty lines before a request only: here they may be the rest of
+    // something else.
+    if shape.leading > 0 {
+        return Err(Reject::StartLine);
+    }
+    let cr = shape.ends.cr_of(0, head, 0).ok_or(Reject::LineEnd)?;
+    let line = head.get(..cr).ok_or(Reject::LineEnd)?;
     // RFC 9112 4: status-line = HTTP-version SP status-code SP [ reason-phrase ]. Many servers
     // leave the second SP away with the reason.
     let (version, rest) = line.split_at_checked(8).ok_or(Reject::StartLine)?;
@@ -105,6 +110,7 @@ mod tests {
             ("HTTP/1.1\t200 OK", Reject::StartLine),
             ("HTTP/1.1 200 \u{1}", Reject::StartLine),
             ("ICY 200 OK", Reject::StartLine),
+            ("\r\nHTTP/1.1 200 OK", Reject::StartLine),
             ("HTTP/1.1 200 a\rb", Reject::StartLine),
         ] {
             let held = format!("{line}\r\nx: y\r\n\r\n");

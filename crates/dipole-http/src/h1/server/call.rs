@@ -13,7 +13,7 @@ use super::request_body::RequestBody;
 use super::stop::{Stop, Timeout};
 use crate::h1::codec::framing::BodyFraming;
 use crate::h1::codec::request::RequestFacts;
-use crate::{Body, BoxError, HttpService, WhenClientLeaves};
+use crate::{Body, BoxError, WhenClientLeaves};
 
 impl Connection {
     /// Notes what the response will depend on, and gives the request its body.
