@@ -89,7 +89,7 @@ class Result:
 def run(*args, input=b"", limit=COMMAND_LIMIT, into=None):
     """Runs a command to its end. `into` takes the output piece by piece, in place of the result."""
     with Process(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as p:
-        output, errors = bytearray(), bytearray()
+        output, errors, peak = bytearray(), bytearray(), 0
         pipes = {p.stdout.fileno(): output, p.stderr.fileno(): errors}
         waiting, ready_to_write = memoryview(input), [p.stdin.fileno()]
         if not input:
@@ -97,10 +97,10 @@ def run(*args, input=b"", limit=COMMAND_LIMIT, into=None):
             ready_to_write = []
         deadline = time.monotonic() + limit
         while pipes:
-            left = deadline - time.monotonic()
-            if left <= 0:
+            if time.monotonic() > deadline:
                 raise Failed(f"{args[0]} has not ended after {limit} s")
-            readable, writable, _ = select.select(list(pipes), ready_to_write, [], left)
+            peak = max(peak, p.peak())
+            readable, writable, _ = select.select(list(pipes), ready_to_write, [], 0.1)
             for pipe in readable:
                 piece = os.read(pipe, 1 << 18)
                 if not piece:
@@ -117,8 +117,11 @@ def run(*args, input=b"", limit=COMMAND_LIMIT, into=None):
                 if not waiting:
                     p.stdin.close()
                     ready_to_write = []
-        usage = p.reap(max(deadline - time.monotonic(), 1))
-        return Result(p.returncode, bytes(output), bytes(errors).decode("utf-8", "replace"), usage)
+        try:
+            p.wait(max(deadline - time.monotonic(), 1))
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{args[0]} has closed its output, but has not ended") from None
+        return Result(p.returncode, bytes(output), bytes(errors).decode("utf-8", "replace"), peak)
 
 
 class Process(subprocess.Popen):
@@ -139,17 +142,15 @@ class Process(subprocess.Popen):
                 self.wait()
         return self.returncode
 
-    def reap(self, limit):
-        """Waits for its end. Returns the most memory that it had resident, in bytes."""
-        deadline = time.monotonic() + limit
-        while True:
-            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
-            if pid:
-                self.returncode = os.waitstatus_to_exitcode(status)
-                return usage.ru_maxrss * 1024
-            if time.monotonic() > deadline:
-                raise Failed(f"{self.args[0]} has closed its output, but has not ended")
-            time.sleep(0.005)
+    def peak(self):
+        """The most memory that it had resident, in bytes. 0 when it has ended."""
+        # Not the kernel's `ru_maxrss`: that counts this process too, from before the `exec`.
+        try:
+            with open(f"/proc/{self.pid}/status") as status:
+                found = re.search(r"^VmHWM:\s+(\d+) kB$", status.read(), re.MULTILINE)
+        except OSError:
+            found = None
+        return int(found[1]) * 1024 if found else 0
 
 
 class Server(Process):
@@ -178,12 +179,6 @@ class Server(Process):
     def descriptors(self):
         """How many descriptors it has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
-
-    def peak(self):
-        """The most memory that it had resident, in bytes."""
-        with open(f"/proc/{self.pid}/status") as status:
-            found = re.search(r"^VmHWM:\s+(\d+) kB$", status.read(), re.MULTILINE)
-        return int(found[1]) * 1024
 
 
 def end_on_signal():

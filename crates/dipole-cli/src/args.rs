@@ -1,6 +1,6 @@
 //! What can be written on the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -111,6 +111,13 @@ pub(crate) struct GetArgs {
     /// to stderr
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl GetArgs {
+    /// False when the answer goes to stdout.
+    pub(crate) fn writes_file(&self) -> bool {
+        self.output.as_deref().is_some_and(|path| path != Path::new("-"))
+    }
 }
 
 /// What `dipole conformance` is told.

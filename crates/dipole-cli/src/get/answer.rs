@@ -26,10 +26,7 @@ pub(super) struct Received {
 }
 
 /// Writes an answer to where `args` say, as it comes.
-pub(super) async fn receive<B>(
-    response: Response<B>,
-    args: &GetArgs,
-) -> Result<Received, Failure>
+pub(super) async fn receive<B>(response: Response<B>, args: &GetArgs) -> Result<Received, Failure>
 where
     B: HttpBody<Error: fmt::Display>,
 {

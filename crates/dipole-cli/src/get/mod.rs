@@ -4,21 +4,86 @@
 //! |---|---|
 //! | `request` | from the command line to a request |
 //! | `upload` | the request's body, from a file or stdin |
-//! | `sink` | where the answer goes |
+//! | `answer` | taking the answer in |
+//! | `sink` | where it goes |
 //! | `progress` | how far it is, on a terminal |
 
+mod answer;
 mod progress;
 mod request;
 mod sink;
 mod upload;
 
+use std::error::Error as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::time::Instant;
 
+use dipole::{Client, ClientError, ClientErrorKind};
+
+use self::answer::{Received, receive};
+use self::request::Asked;
 use crate::Failure;
 use crate::args::GetArgs;
+use crate::networks;
+use crate::output::print;
 
-/// To come with the client.
+/// Sends the request, and ends when the answer has.
 pub(crate) fn run(args: &GetArgs) -> Result<ExitCode, Failure> {
-    let _ = request::Asked::of(args)?;
-    Err(Failure::job("the client is not there yet"))
+    let network = networks::find(&args.network)?;
+    let asked = Asked::of(args)?;
+    let mut client = Client::builder().with_dialer(network.dialer);
+    if let Some(addr) = &asked.via {
+        client = client.address(addr.clone());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::job(format_args!("cannot start: {error}")))?;
+    let began = Instant::now();
+    let received = runtime.block_on(within(args, exchange(&client.build(), asked, args)));
+    // A look-up of a name that goes on is nobody's concern any more.
+    runtime.shutdown_background();
+    let received = received?;
+    if args.json {
+        let line = format!("{}\n", received.report(began.elapsed().as_secs_f64()));
+        if args.writes_file() {
+            print(&line)?;
+        } else {
+            let _ = io::stderr().write_all(line.as_bytes());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives up when the time is up.
+async fn within(
+    args: &GetArgs,
+    exchange: impl Future<Output = Result<Received, Failure>>,
+) -> Result<Received, Failure> {
+    let Some(limit) = args.max_time else { return exchange.await };
+    tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
+        let seconds = limit.as_secs_f64();
+        Err(Failure::job(format_args!("{seconds} seconds were not enough (--max-time)")))
+    })
+}
+
+async fn exchange(client: &Client, asked: Asked, args: &GetArgs) -> Result<Received, Failure> {
+    let Asked { request, upload, .. } = asked;
+    let outcome = match client.request(request).await {
+        Ok(response) => receive(response, args).await,
+        Err(error) => Err(Failure::Job(explain(&error))),
+    };
+    // That its body could not be read is why a request failed, where it did.
+    outcome.map_err(|failure| upload.and_then(|upload| upload.failure()).unwrap_or(failure))
+}
+
+fn explain(error: &ClientError) -> String {
+    match (error.kind(), error.source()) {
+        // The network library has said what it could not connect to.
+        (ClientErrorKind::Connect, Some(source)) => {
+            format!("{source}; see that a server listens there")
+        }
+        _ => error.to_string(),
+    }
 }

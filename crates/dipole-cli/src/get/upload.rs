@@ -35,7 +35,7 @@ impl Upload {
         if metadata.is_dir() {
             return Err(failed(io::ErrorKind::IsADirectory.into()));
         }
-        let length = metadata.is_file().then(|| metadata.len());
+        let length = metadata.is_file().then_some(metadata.len());
         Self::begin(file, path.to_owned(), length).map_err(failed)
     }
 

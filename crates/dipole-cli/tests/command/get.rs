@@ -48,8 +48,9 @@ fn status_and_headers_come_first_where_asked_for() {
 #[test]
 fn method_headers_and_data_are_sent() {
     let server = Canned::answering(HELLO);
+    let url = server.url("/");
     let headers = ["-H", "X-One: 1", "-H", "user-agent: me"];
-    let arguments = [&["get", &server.url("/"), "-X", "PUT", "-d", "a=b"], &headers[..]].concat();
+    let arguments = [&["get", &url, "-X", "PUT", "-d", "a=b"], &headers[..]].concat();
     assert_eq!(run(&arguments).status, Some(0));
     let request = server.request();
     assert!(request.starts_with("PUT / HTTP/1.1\r\n"), "{request}");

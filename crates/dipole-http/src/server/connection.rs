@@ -41,12 +41,22 @@ pub(super) async fn shake_hands<S: HttpService>(
     admitted: Admitted,
 ) {
     let handshake = Box::pin(incoming.accept());
-    let accepted = match admitted.worker.config.handshake_timeout {
-        None => handshake.await,
-        Some(timeout) => tokio::time::timeout(timeout, handshake)
-            .await
-            .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())),
-    };
+    let mut accepted = pin!(async {
+        match admitted.worker.config.handshake_timeout {
+            None => handshake.await,
+            Some(timeout) => tokio::time::timeout(timeout, handshake)
+                .await
+                .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())),
+        }
+    });
+    let accepted = poll_fn(|cx| {
+        admitted.place.settle(cx);
+        if admitted.place.phase() > Phase::Serving {
+            return Poll::Ready(Err(ErrorKind::Closed.into()));
+        }
+        accepted.as_mut().poll(cx)
+    })
+    .await;
     match accepted {
         Ok(connection) => run(connection, service, admitted).await,
         Err(error) => tracing::debug!(%error, "handshake failed"),

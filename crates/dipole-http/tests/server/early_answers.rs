@@ -4,20 +4,20 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use bytes::Bytes;
-use dipole_http::{Body, BodyError};
+use dipole_http::{Body, BodyError, HttpService};
 use dipole_net::{Conn, ConnExt};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use crate::support::{
-    Calls, End, Peer, Site, by_hand, handler, ms, read_all, secs, settle, text,
+    Calls, End, Site, by_hand, handler, ms, read_all, secs, settle, text,
 };
 
 const NEXT: &str = "GET /next HTTP/1.1\r\nhost: a\r\n\r\n";
 
 /// Answers with the path at once, and reads nothing.
-fn reads_nothing(calls: &Calls) -> impl dipole_http::HttpService + use<> {
+fn reads_nothing(calls: &Calls) -> impl HttpService + use<> {
     let calls = calls.clone();
     handler(move |request: Request<Body>| {
         calls.note(request.uri().path());
@@ -237,49 +237,66 @@ async fn an_answer_may_begin_before_and_end_after_the_body() {
     }
 }
 
-/// What the task was given, and how the request went.
-async fn moved_body(peer: &mut Peer, calls: &Calls, request: &str) -> String {
-    peer.send(request).await;
-    let answer = peer.answer().await;
-    assert_eq!((answer.status, answer.text()), (202, "later"));
-    for _ in 0..10 {
-        peer.send("x".repeat(10_000)).await;
-        settle().await;
-    }
-    settle().await;
-    calls.list().concat()
+/// Answers at once, and has a task of its own read the body and note what it was.
+fn reads_later(calls: &Calls) -> impl HttpService + use<> {
+    let calls = calls.clone();
+    handler(move |request: Request<Body>| {
+        let calls = calls.clone();
+        async move {
+            tokio::spawn(async move {
+                calls.note(match read_all(request.into_body()).await {
+                    Ok((data, _)) => format!("{} bytes", data.len()),
+                    Err(error) => error.to_string(),
+                });
+            });
+            text("later")
+        }
+    })
 }
 
-/// The body has a reader, in a task of its own, though its request was answered.
+/// The body has a reader, though its request was answered.
 #[tokio::test(start_paused = true)]
 async fn a_task_reads_the_whole_body_of_a_request_that_was_answered() {
     for (option, closes) in [("x", false), ("close", true)] {
         let calls = Calls::default();
-        let noted = calls.clone();
-        let site = Site::new(handler(move |request: Request<Body>| {
-            let calls = noted.clone();
-            async move {
-                tokio::spawn(async move {
-                    calls.note(match read_all(request.into_body()).await {
-                        Ok((data, _)) => format!("{} bytes", data.len()),
-                        Err(error) => error.to_string(),
-                    });
-                });
-                let mut answer = text("later");
-                *answer.status_mut() = StatusCode::ACCEPTED;
-                answer
-            }
-        }));
+        let site = Site::new(reads_later(&calls));
         let mut peer = site.connect().await;
         let request = format!(
-            "POST / HTTP/1.1\r\nhost: a\r\nconnection: {option}\r\ncontent-length: 100000\r\n\r\n"
+            "POST / HTTP/1.1\r\nhost: a\r\nconnection: {option}\r\ncontent-length: 600000\r\n\r\n"
         );
-        assert_eq!(moved_body(&mut peer, &calls, &request).await, "100000 bytes", "{option}");
+        assert_eq!(peer.ask(request).await.text(), "later");
+        // More than would be thrown away.
+        for _ in 0..60 {
+            peer.send("x".repeat(10_000)).await;
+            settle().await;
+        }
+        assert_eq!(calls.list(), ["600000 bytes"], "{option}");
         if closes {
             peer.expect_end().await;
         } else {
-            peer.ask(post(0)).await.expect(202, &[("content-length", "5")], "later");
+            peer.ask(post(0)).await.expect(200, &[("content-length", "5")], "later");
         }
+    }
+}
+
+/// Its reader learns it; the client has had its answer and gets no other.
+#[tokio::test(start_paused = true)]
+async fn what_goes_wrong_with_a_body_after_the_answer_is_not_answered() {
+    let chunked = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (rest, what) in [
+        ("3\r\nabc\r\nx\r\n", "the body is malformed: a chunk is malformed"),
+        ("b\r\nabcdefghijk\r\n", "the body is larger than 10 bytes"),
+        ("3\r\nabc\r\n", "the next piece of the body did not come in time"),
+    ] {
+        let calls = Calls::default();
+        let site = Site::configured(reads_later(&calls), |config| {
+            config.max_body_bytes = Some(10);
+        });
+        let mut peer = site.connect().await;
+        assert_eq!(peer.ask(chunked).await.text(), "later");
+        peer.send(rest).await;
+        assert_eq!(peer.rest().await, (String::new(), End::Eof));
+        assert_eq!(calls.list(), [what]);
     }
 }
 

@@ -10,9 +10,10 @@ use http::{Request, Response, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
+use tokio::time::{Instant, sleep, sleep_until};
 use tower::{Service, service_fn};
 
-use crate::support::{End, Site, by_hand, settle};
+use crate::support::{End, Site, by_hand, expect_on_time, secs, settle};
 
 type AnyBody = UnsyncBoxBody<Bytes, BodyError>;
 
@@ -211,7 +212,7 @@ impl Service<Request<Body>> for NeverReady {
 async fn a_service_that_is_not_ready_is_answered_for() {
     for (why, status) in [("error", 500), ("panic", 500), ("never", 503)] {
         let site = Site::configured(NeverReady(why), |config| {
-            config.request_timeout = Some(crate::support::secs(5));
+            config.request_timeout = Some(secs(5));
         });
         let mut peer = site.connect().await;
         peer.ask(get("/")).await.expect_refusal(status);
@@ -237,4 +238,47 @@ async fn many_panics_leave_nothing_behind() {
     assert_eq!((stats.panics, stats.open_connections), (200, 0));
     assert_eq!(site.network.stats().connections, 0);
     site.connect().await.ask(get("/fine")).await.expect(200, &[("content-length", "4")], "fine");
+}
+
+/// Ready from some time on.
+#[derive(Clone)]
+struct ReadyAt(Instant);
+
+impl Service<Request<Body>> for ReadyAt {
+    type Response = Response<Body>;
+    type Error = &'static str;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, &'static str>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
+        if Instant::now() >= self.0 {
+            return Poll::Ready(Ok(()));
+        }
+        let (at, waker) = (self.0, cx.waker().clone());
+        tokio::spawn(async move {
+            sleep_until(at).await;
+            waker.wake();
+        });
+        Poll::Pending
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        Box::pin(async {
+            sleep(secs(3)).await;
+            Ok(Response::new(Body::from("ready")))
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_is_called_when_it_is_ready_and_the_wait_counts() {
+    for (request_timeout, status) in [(9, 200), (7, 503)] {
+        let ready_at = Instant::now() + secs(5);
+        let site = Site::configured(ReadyAt(ready_at), |config| {
+            config.request_timeout = Some(secs(request_timeout));
+        });
+        let mut peer = site.connect().await;
+        let begin = Instant::now();
+        assert_eq!(peer.ask(get("/")).await.status, status);
+        expect_on_time(begin, secs(request_timeout.min(8)));
+    }
 }

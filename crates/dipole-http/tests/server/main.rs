@@ -15,6 +15,7 @@ mod deadlines;
 mod early_answers;
 mod expect_continue;
 mod failures;
+mod handshakes;
 mod hooks;
 mod keep_alive;
 mod limits;

@@ -125,7 +125,14 @@ impl Connection {
             ready!(self.poll_flush(cx))?;
         }
         while let Poll::Ready(given) = incoming.poll_pump(self, cx) {
-            given?;
+            match given {
+                Ok(()) => {}
+                Err(Stop::ClientGone(error)) => {
+                    return Poll::Ready(Err(Stop::ClientGone(error)));
+                }
+                // Its reader knows; the client has had its answer.
+                Err(_) => return Poll::Ready(Ok(false)),
+            }
         }
         if incoming.has_reader() {
             if let Poll::Ready(error) = self.poll_client_gone(cx) {
