@@ -3,10 +3,11 @@
 import hashlib
 import os
 import re
+import signal
 import tempfile
 import time
 
-from harness import Failed, check, holds, run, same
+from harness import Failed, Server, check, holds, run, same
 from site_files import GIBIBYTE, MEBIBYTE
 
 
@@ -196,6 +197,35 @@ def limit_rate(world):
         holds(answer.body == file.read(length), "the body is another")
     holds(seconds > 2, f"it was not slow: {seconds:.1f} s")
     return f"16 MiB in {seconds:.1f} s"
+
+
+@check("curl: a download that runs is not cut short by the server's end")
+def drain(world):
+    log = f"{world.folder}/drain.log"
+    with Server([world.dipole, "serve", world.site.folder, "--listen", "127.0.0.1:0"], log) as server:
+        [url] = server.listening(1)
+        digest = hashlib.sha256()
+        asked_to_end = False
+
+        def take(piece):
+            nonlocal asked_to_end
+            digest.update(piece)
+            if not asked_to_end:
+                asked_to_end = True
+                server.send_signal(signal.SIGTERM)
+
+        length = 16 * MEBIBYTE
+        arguments = ["-sS", "--limit-rate", "4M", "-r", f"0-{length - 1}", f"{url}/1g"]
+        result = run("curl", *arguments, into=take)
+        same(result.status, 0, f"exit status ({result.errors.strip()})")
+        same(server.wait(5), 0, "the server's exit status")
+    with open(world.site.path("1g"), "rb") as file:
+        same(digest.digest(), hashlib.sha256(file.read(length)).digest(), "SHA-256")
+    with open(log, encoding="utf-8") as lines:
+        holds("draining, 1 connection" in lines.read(), "it had ended before the drain")
+    refused = run("curl", "-sS", f"{url}/hello.txt")
+    same(refused.status, 7, "curl's exit status afterwards")
+    return "16 MiB whole, then refused"
 
 
 @check("curl: a folder is listed, and redirected to with its slash")

@@ -42,6 +42,7 @@ http {{
         location /trailers/ {{ alias {site}/; ssi on; ssi_types *; add_trailer x-sum 42 always; }}
         location /until-end/ {{ alias {site}/; ssi on; ssi_types *; chunked_transfer_encoding off; }}
         location /uploads/ {{ root {folder}; dav_methods PUT; create_full_put_path on; }}
+        location /small/ {{ root {folder}; dav_methods PUT; client_max_body_size 1k; }}
         location /broken {{ return 503 "out of order\\n"; }}
         location /none {{ return 204; }}
         location /moved {{ return 301 /hello.txt; }}
@@ -181,6 +182,15 @@ def uploads(world):
     get(world, "--fail", "-X", "PUT", "-d", "as it stands", f"{url}/text")
     same(open(f"{world.folder}/uploads/text").read(), "as it stands", "text")
     return f"{len(ways)} times 32 MiB, 12 bytes"
+
+
+@check("get from nginx: an upload that is refused before its end")
+def refused_upload(world):
+    data = bytes(32 * MEBIBYTE)
+    for _ in range(10):
+        result = get(world, "-i", "-X", "PUT", "-d", "@-", f"{world.nginx}/small/x", input=data)
+        same(head_and_body(result)[0], 413, "status")
+    return "10 times 413"
 
 
 @check("get from nginx: through a Unix socket")

@@ -2,9 +2,10 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use dipole::conformance::{CaseReport, HttpHost, Status, Subject, cases, judge};
 use dipole::net::Addr;
-use dipole_conformance::{CaseReport, Status, Subject, cases, judge};
 
 use crate::Failure;
 use crate::args::ConformanceArgs;
@@ -34,7 +35,7 @@ fn subject(network: &Network) -> Result<Subject, Failure> {
         transport: network.transport.clone(),
         dialer: network.dialer.clone(),
         addresses: addresses.collect::<Result<_, _>>().map_err(Failure::job)?,
-        host: None,
+        host: Some(Arc::new(HttpHost)),
     })
 }
 

@@ -132,7 +132,8 @@ async fn a_client_that_stops_reading_is_reset() {
 #[tokio::test]
 async fn a_handler_is_dropped_soon_after_its_client_has_gone() {
     type Leave = fn(&mut dyn Conn);
-    let ways: [(&str, Leave); 2] = [("closes", |conn| conn.close()), ("resets", |conn| conn.reset())];
+    let ways: [(&str, Leave); 2] =
+        [("closes", |conn| conn.close()), ("resets", |conn| conn.reset())];
     let service = handler(async |_: Request<Body>| std::future::pending::<Response<Body>>().await);
     let server = start("127.0.0.1:0", service, ServerConfig::default());
     for (number, (way, leave)) in ways.into_iter().enumerate() {

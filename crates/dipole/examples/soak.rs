@@ -148,7 +148,8 @@ async fn settled(server: &ServerHandle, runtime: &Handle, goal: Option<&Left>) -
     let begin = Instant::now();
     loop {
         let left = Left::look(server, runtime);
-        let is_settled = left.connections == 0 && goal.is_none_or(|goal| left.is_no_more_than(goal));
+        let is_settled =
+            left.connections == 0 && goal.is_none_or(|goal| left.is_no_more_than(goal));
         if is_settled || begin.elapsed() > Duration::from_secs(5) {
             return left;
         }
@@ -290,7 +291,12 @@ const WAYS: &[Way] = &[
     way!("one request, half-closed", KEEP_ALIVE, [200], HalfClose),
     way!("one request, idle until the deadline", KEEP_ALIVE, [200], Wait),
     way!("answers that are not waited for", KEEP_ALIVE, [], Close),
-    way!("connection: close", "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", [200], Wait),
+    way!(
+        "connection: close",
+        "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+        [200],
+        Wait
+    ),
     way!("HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", [200], Wait),
     way!(
         "pipelined, closed",
@@ -328,7 +334,8 @@ const WAYS: &[Way] = &[
     ),
     way!(
         "a body, sent back",
-        "POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n\
+         5\r\nhello\r\n0\r\n\r\n",
         [200],
         Close
     ),

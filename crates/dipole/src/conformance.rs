@@ -29,9 +29,7 @@ use std::time::Duration;
 use ::tokio::runtime::Handle;
 use bytes::Bytes;
 pub use dipole_conformance::*;
-use dipole_http::{
-    Admission, Body, Server, ServerConfig, ServerHandle, WhenClientLeaves,
-};
+use dipole_http::{Admission, Body, Server, ServerConfig, ServerHandle, WhenClientLeaves};
 use dipole_net::{Addr, BoxFuture, Result, Transport};
 use http::{Request, Response, StatusCode};
 use tower_service::Service;

@@ -110,9 +110,7 @@ fn admit<S: HttpService>(
     let admitted = Admitted::new(worker, seat);
     match incoming.into_ready() {
         Ok(connection) => tokio::spawn(connection::run(connection, service.clone(), admitted)),
-        Err(incoming) => {
-            tokio::spawn(connection::shake_hands(incoming, service.clone(), admitted))
-        }
+        Err(incoming) => tokio::spawn(connection::shake_hands(incoming, service.clone(), admitted)),
     };
 }
 
@@ -129,12 +127,11 @@ struct PeerLimit {
 
 impl Limits {
     pub(super) fn new(config: &ServerConfig) -> Self {
-        let connections = config.max_connections.map(|most| {
-            Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)))
-        });
-        let per_peer = config
-            .max_connections_per_peer
-            .map(|most| PeerLimit { most, counts: Arc::default() });
+        let connections = config
+            .max_connections
+            .map(|most| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))));
+        let per_peer =
+            config.max_connections_per_peer.map(|most| PeerLimit { most, counts: Arc::default() });
         Self { connections, per_peer }
     }
 

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use dipole_net::{Connection, ErrorKind, Incoming};
+use dipole_net::{Connection, ErrorKind, Incoming, Result};
 
 use super::accept::Seat;
 use super::registry::{Phase, Place};
@@ -40,27 +40,30 @@ pub(super) async fn shake_hands<S: HttpService>(
     service: S,
     admitted: Admitted,
 ) {
-    let handshake = Box::pin(incoming.accept());
-    let mut accepted = pin!(async {
+    match shaken(incoming, &admitted).await {
+        Ok(connection) => run(connection, service, admitted).await,
+        Err(error) => tracing::debug!(%error, "handshake failed"),
+    }
+}
+
+/// Does the handshake within its time; a server that drains does not wait for it.
+async fn shaken(incoming: Incoming, admitted: &Admitted) -> Result<Connection> {
+    let mut accepted = Box::pin(async {
         match admitted.worker.config.handshake_timeout {
-            None => handshake.await,
-            Some(timeout) => tokio::time::timeout(timeout, handshake)
+            None => incoming.accept().await,
+            Some(time) => tokio::time::timeout(time, incoming.accept())
                 .await
                 .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())),
         }
     });
-    let accepted = poll_fn(|cx| {
+    poll_fn(|cx| {
         admitted.place.settle(cx);
         if admitted.place.phase() > Phase::Serving {
             return Poll::Ready(Err(ErrorKind::Closed.into()));
         }
         accepted.as_mut().poll(cx)
     })
-    .await;
-    match accepted {
-        Ok(connection) => run(connection, service, admitted).await,
-        Err(error) => tracing::debug!(%error, "handshake failed"),
-    }
+    .await
 }
 
 /// Serves a connection until either side ends it or the server does.

@@ -18,7 +18,10 @@ type Numbers = HashMap<String, u32>;
 fn router() -> Router {
     Router::new()
         .route("/", get(async || "Hello, World!"))
-        .route("/pages", get(async |Query(page): Query<Numbers>| format!("page {}", page["number"])))
+        .route(
+            "/pages",
+            get(async |Query(page): Query<Numbers>| format!("page {}", page["number"])),
+        )
         .route("/things/{name}", get(async |Path(name): Path<String>| name))
         .route("/state", get(async |State(state): State<&'static str>| state))
         .route(

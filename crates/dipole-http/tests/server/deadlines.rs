@@ -188,10 +188,9 @@ async fn a_body_that_stops_coming_while_the_answer_is_sent_fails_for_its_reader(
 /// Reads so much that the network has no more under way, and not what the server has queued.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_stops_reading_is_broken_off() {
-    let site = Site::configured(
-        handler(async |_| text("x".repeat(2_000_000))),
-        |config| config.write_timeout = Some(secs(9)),
-    );
+    let site = Site::configured(handler(async |_| text("x".repeat(2_000_000))), |config| {
+        config.write_timeout = Some(secs(9))
+    });
     let mut peer = site.connect().await;
     peer.send(GET).await;
     // Each progress gives new time.

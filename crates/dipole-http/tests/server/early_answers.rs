@@ -10,9 +10,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
-use crate::support::{
-    Calls, End, Site, by_hand, handler, ms, read_all, secs, settle, text,
-};
+use crate::support::{Calls, End, Site, by_hand, handler, ms, read_all, secs, settle, text};
 
 const NEXT: &str = "GET /next HTTP/1.1\r\nhost: a\r\n\r\n";
 
@@ -195,7 +193,8 @@ async fn a_handler_may_read_a_part_and_leave_the_rest() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_streams_while_the_body_comes_uses_each_piece_at_once() {
-    let site = Site::new(handler(async |request: Request<Body>| Response::new(request.into_body())));
+    let site =
+        Site::new(handler(async |request: Request<Body>| Response::new(request.into_body())));
     let mut peer = site.connect().await;
     for _ in 0..2 {
         peer.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n").await;

@@ -122,7 +122,8 @@ async fn a_chunked_body_is_waited_for_the_same_way() {
 /// Nothing may come between the head of the answer and its body.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_read_while_the_answer_is_sent_is_asked_for_before_the_answer() {
-    let site = Site::new(handler(async |request: Request<Body>| Response::new(request.into_body())));
+    let site =
+        Site::new(handler(async |request: Request<Body>| Response::new(request.into_body())));
     let mut peer = site.connect().await;
     peer.send(HEAD).await;
     let go_on = peer.answer().await;

@@ -108,12 +108,9 @@ async fn a_hook_that_panics_costs_its_own_connection_alone() {
 async fn requests_know_their_connection_where_that_was_asked_for() {
     let whose = || {
         handler(async |request: Request<Body>| match request.extensions().get::<ConnectionInfo>() {
-            Some(info) => text(format!(
-                "{} {} {}",
-                info.local_addr(),
-                info.peer_addr(),
-                info.tls().is_some()
-            )),
+            Some(info) => {
+                text(format!("{} {} {}", info.local_addr(), info.peer_addr(), info.tls().is_some()))
+            }
             None => text("unknown"),
         })
     };

@@ -33,9 +33,8 @@ async fn a_body_that_says_it_is_too_large_reaches_no_handler() {
     let calls = Calls::default();
     let site = Site::configured(lengths(&calls), |config| config.max_body_bytes = Some(1000));
     let mut peer = site.connect().await;
-    let post = |length: usize| {
-        format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n")
-    };
+    let post =
+        |length: usize| format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n");
     let fits = post(1000) + &"x".repeat(1000);
     peer.ask(fits).await.expect(200, &[("content-length", "4")], "1000");
     peer.ask(post(1001)).await.expect_refusal(413);
@@ -73,7 +72,9 @@ async fn a_body_that_becomes_too_large_while_the_answer_is_sent_fails_for_its_re
             let (feed, body) = by_hand();
             tokio::spawn(async move {
                 feed.data("so far ");
-                feed.data(read_all(request.into_body()).await.expect_err("it is large").to_string());
+                feed.data(
+                    read_all(request.into_body()).await.expect_err("it is large").to_string(),
+                );
             });
             Response::new(body)
         }),

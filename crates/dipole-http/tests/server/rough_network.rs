@@ -27,7 +27,8 @@ async fn talk(config: Config, size: usize) {
         let answer = peer.ask(format!("GET /{round} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
         assert_eq!(answer.text(), format!("GET /{round} HTTP/1.1 | host: a | "));
 
-        let sized = format!("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", body.len());
+        let sized =
+            format!("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", body.len());
         assert_eq!(peer.ask(sized + &body).await.text(), body);
 
         let mut chunked =

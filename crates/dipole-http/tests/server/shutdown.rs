@@ -257,7 +257,8 @@ async fn a_server_can_take_the_address_of_one_that_has_ended() {
 async fn all_workers_and_all_addresses_end() {
     let network = Network::default();
     let server = Server::new(quick()).workers(4);
-    let server = server.listen("sim:alpha:1", network.clone()).listen("sim:beta:2", network.clone());
+    let server =
+        server.listen("sim:alpha:1", network.clone()).listen("sim:beta:2", network.clone());
     let server = server.spawn().expect("free addresses");
     assert_eq!(server.local_addrs().len(), 2);
     let mut peers = Vec::new();

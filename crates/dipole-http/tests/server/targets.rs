@@ -33,10 +33,7 @@ async fn each_form_reaches_the_handler_in_its_parts() {
             "GET http://example.org:8080/a?b",
             r#"GET Some("http") Some("example.org:8080") "/a" Some("b") host Some("x")"#,
         ),
-        (
-            "POST https://[::1]/",
-            r#"POST Some("https") Some("[::1]") "/" None host Some("x")"#,
-        ),
+        ("POST https://[::1]/", r#"POST Some("https") Some("[::1]") "/" None host Some("x")"#),
         ("OPTIONS *", r#"OPTIONS None None "*" None host Some("x")"#),
         ("OPTIONS /a", r#"OPTIONS None None "/a" None host Some("x")"#),
     ] {
@@ -49,10 +46,25 @@ async fn each_form_reaches_the_handler_in_its_parts() {
 async fn a_target_of_another_form_is_refused() {
     let site = Site::new(parts());
     for line in [
-        "GET *", "OPTIONS a", "GET a/b", "GET example.org:80", "GET http://", "GET http:///a",
-        "GET //#", "GET /#a", "GET http://user@host/", "GET http://host/#a", "CONNECT /",
-        "CONNECT example.org", "CONNECT http://example.org/", "CONNECT :80", "CONNECT *",
-        "GET /a b", "GET  /", "GET /\u{7f}", "GET ",
+        "GET *",
+        "OPTIONS a",
+        "GET a/b",
+        "GET example.org:80",
+        "GET http://",
+        "GET http:///a",
+        "GET //#",
+        "GET /#a",
+        "GET http://user@host/",
+        "GET http://host/#a",
+        "CONNECT /",
+        "CONNECT example.org",
+        "CONNECT http://example.org/",
+        "CONNECT :80",
+        "CONNECT *",
+        "GET /a b",
+        "GET  /",
+        "GET /\u{7f}",
+        "GET ",
     ] {
         let mut peer = site.connect().await;
         let answer = peer.ask(format!("{line} HTTP/1.1\r\nhost: x\r\n\r\n")).await;

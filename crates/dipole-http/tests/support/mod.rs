@@ -1,7 +1,7 @@
 //! What the server's tests share: a server on a simulated network, and a client that is a script
 //! of raw bytes.
 
-#![allow(dead_code, reason = "each test crate uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test crate uses a part of it")]
 
 mod answer;
 mod by_hand;

@@ -85,7 +85,9 @@ impl Peer {
 
     /// What has come so far and was not looked at yet, its dates masked.
     pub(crate) async fn so_far(&mut self) -> String {
-        while let Ok(Ok(_)) = timeout(Duration::ZERO, self.conn.peek(self.conn.buffered().len() + 1)).await {}
+        while let Ok(Ok(_)) =
+            timeout(Duration::ZERO, self.conn.peek(self.conn.buffered().len() + 1)).await
+        {}
         let bytes = self.conn.buffered().to_vec();
         self.conn.skip(bytes.len()).expect("they are held");
         masked(&bytes)

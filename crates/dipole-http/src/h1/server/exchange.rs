@@ -55,8 +55,7 @@ pin_project! {
 
 impl<S: HttpService> Exchange<S> {
     pub(super) fn new() -> Self {
-        let asked =
-            Asked { method: Method::GET, version: Version::HTTP_11, keep_alive: false };
+        let asked = Asked { method: Method::GET, version: Version::HTTP_11, keep_alive: false };
         let state = State::Head { scan: HeadScan::default() };
         Self { asked, incoming: RequestBody::none(), state }
     }
@@ -107,11 +106,15 @@ impl Connection {
                 }
                 StateProjection::Drain => {
                     let is_wanted = asked.keep_alive || incoming.has_reader();
-                    let is_read = incoming.is_done()
-                        || (is_wanted && ready!(self.poll_drain(incoming, cx))?);
+                    let is_read =
+                        incoming.is_done() || (is_wanted && ready!(self.poll_drain(incoming, cx))?);
                     if !asked.keep_alive || !is_read {
                         let is_last = is_read && self.conn.is_empty();
-                        return Poll::Ready(Ok(if is_last { After::Finish } else { After::Linger }));
+                        return Poll::Ready(Ok(if is_last {
+                            After::Finish
+                        } else {
+                            After::Linger
+                        }));
                     }
                     // The next of a pipelined batch is answered before anything is sent.
                     if self.conn.is_empty() || self.conn.queued() > self.max_queued() {
@@ -142,9 +145,7 @@ fn call<S: HttpService>(
 ) -> Result<State<S::Future, S::ResponseBody>, Stop> {
     // Unwind safe: a service that panicked is not called again, its connection ends.
     let called = catch_unwind(AssertUnwindSafe(|| match service.poll_ready(cx) {
-        Poll::Ready(Ok(())) => {
-            Ok(State::Handler { handler: service.call(request), deadline })
-        }
+        Poll::Ready(Ok(())) => Ok(State::Handler { handler: service.call(request), deadline }),
         Poll::Ready(Err(error)) => Err(failed(error)),
         Poll::Pending => Ok(State::Service { request: Some(request), deadline }),
     }));

@@ -6,8 +6,8 @@ use http::Request;
 
 use super::connection::Connection;
 use super::stop::{Stop, Timeout};
-use crate::h1::codec::head::HeadScan;
 use crate::Body;
+use crate::h1::codec::head::HeadScan;
 use crate::h1::codec::request::{RequestFacts, parse_request};
 
 impl Connection {
@@ -30,7 +30,9 @@ impl Connection {
             match ready!(self.poll_more_of_the_head(cx)) {
                 Ok(()) => {}
                 // RFC 9112 2.2: an empty line is none of a request, and so is not answered.
-                Err(Stop::TimedOut(Timeout::Head)) if scan.is_before_start(self.conn.buffered()) => {
+                Err(Stop::TimedOut(Timeout::Head))
+                    if scan.is_before_start(self.conn.buffered()) =>
+                {
                     return Poll::Ready(Err(Stop::TimedOut(Timeout::Idle)));
                 }
                 Err(stop) => return Poll::Ready(Err(stop)),

@@ -55,9 +55,7 @@ impl Connection {
         let (status, text) = match stop {
             // A client that has ended its side alone reads what earlier requests were answered.
             Stop::ClientGone(error)
-                if error.is_eof()
-                    && self.conn.queued() > 0
-                    && self.stage != Stage::Responding =>
+                if error.is_eof() && self.conn.queued() > 0 && self.stage != Stage::Responding =>
             {
                 return After::Linger;
             }
@@ -94,9 +92,7 @@ impl Connection {
                 counters.panics.add_one();
                 (StatusCode::INTERNAL_SERVER_ERROR, "the request could not be handled")
             }
-            Stop::Failed => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "the request could not be handled")
-            }
+            Stop::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "the request could not be handled"),
         };
         let now = self.now();
         let date = self.worker.date(now);
