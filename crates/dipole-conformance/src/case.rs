@@ -38,12 +38,7 @@ pub enum Outcome {
 /// Every case, in the order of the contract.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    [
-        byte_stream::cases(),
-        dialer::CASES.to_vec(),
-        listener::CASES.to_vec(),
-    ]
-    .concat()
+    [byte_stream::cases(), dialer::CASES.to_vec(), listener::CASES.to_vec()].concat()
 }
 
 impl Case {
@@ -69,12 +64,7 @@ impl Case {
             Outcome::Failed(text) => (Status::Failed, text),
             Outcome::NotApplicable(capability) => (Status::NotApplicable, capability),
         };
-        CaseReport {
-            id: self.id.into(),
-            sentence: self.sentence.into(),
-            status,
-            detail,
-        }
+        CaseReport { id: self.id.into(), sentence: self.sentence.into(), status, detail }
     }
 }
 

@@ -31,10 +31,7 @@ pub async fn judge(
         progress(&report);
         reports.push(report);
     }
-    Ok(Report {
-        network: subject.name.clone(),
-        cases: reports,
-    })
+    Ok(Report { network: subject.name.clone(), cases: reports })
 }
 
 /// There is no case of that id.
@@ -46,12 +43,7 @@ pub struct UnknownCase {
 
 impl fmt::Display for UnknownCase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "there is no case {:?}; near it are {}",
-            self.id,
-            self.near.join(", ")
-        )
+        write!(f, "there is no case {:?}; near it are {}", self.id, self.near.join(", "))
     }
 }
 
@@ -60,16 +52,9 @@ impl std::error::Error for UnknownCase {}
 fn choose(only: Option<&str>) -> Result<Vec<Case>, UnknownCase> {
     let all = cases();
     let Some(id) = only else { return Ok(all) };
-    let chosen: Vec<_> = all
-        .iter()
-        .copied()
-        .filter(|case| is_named(case, id))
-        .collect();
+    let chosen: Vec<_> = all.iter().copied().filter(|case| is_named(case, id)).collect();
     if chosen.is_empty() {
-        return Err(UnknownCase {
-            id: id.into(),
-            near: near(&all, id),
-        });
+        return Err(UnknownCase { id: id.into(), near: near(&all, id) });
     }
     Ok(chosen)
 }
@@ -85,17 +70,12 @@ fn near(all: &[Case], id: &str) -> Vec<&'static str> {
     let number = |id: &str| id.get(1..).and_then(|digits| digits.parse::<i64>().ok());
     let same_group = |case: &&Case| {
         let (group, _) = case.id.split_at(1);
-        id.get(..1)
-            .is_some_and(|letter| letter.eq_ignore_ascii_case(group))
+        id.get(..1).is_some_and(|letter| letter.eq_ignore_ascii_case(group))
     };
     let mut near: Vec<_> = all.iter().filter(same_group).map(|case| case.id).collect();
     match number(id) {
         _ if near.is_empty() => {
-            near = all
-                .iter()
-                .map(|case| case.id)
-                .filter(|id| number(id) == Some(1))
-                .collect();
+            near = all.iter().map(|case| case.id).filter(|id| number(id) == Some(1)).collect();
         }
         Some(wanted) => near.sort_by_key(|id| number(id).map(|number| (number - wanted).abs())),
         None => {}
@@ -115,11 +95,8 @@ mod tests {
         let all = cases();
         let ids: HashSet<_> = all.iter().map(|case| case.id).collect();
         assert_eq!(ids.len(), all.len());
-        let statements: Vec<_> = all
-            .iter()
-            .map(|case| case.id)
-            .filter(|id| id.starts_with('B'))
-            .collect();
+        let statements: Vec<_> =
+            all.iter().map(|case| case.id).filter(|id| id.starts_with('B')).collect();
         let expected: Vec<_> = (1..=54).map(|number| format!("B{number}")).collect();
         assert_eq!(statements, expected);
     }

@@ -114,10 +114,7 @@ where
             Err(failure) => return Err(failure).into(),
         };
         let address = folder.address("socket");
-        both_ends(&subject, &address, case)
-            .await
-            .map_err(|failure| failure.of(&address))
-            .into()
+        both_ends(&subject, &address, case).await.map_err(|failure| failure.of(&address)).into()
     })
 }
 
@@ -130,14 +127,7 @@ where
             let mut place = Rendezvous::at(subject, address).await?;
             let (conn, peer) = end.of(place.connect().await?);
             let capabilities = subject.transport.capabilities();
-            case(Pair {
-                conn,
-                peer,
-                capabilities,
-                end,
-                place,
-            })
-            .await
+            case(Pair { conn, peer, capabilities, end, place }).await
         })
         .await
         .map_err(|failure| failure.of(end))?;
@@ -176,34 +166,23 @@ impl Rendezvous {
     pub(crate) async fn at(subject: &Arc<Subject>, address: &Addr) -> Verdict<Self> {
         let listener = listen(subject, address)?;
         let address = listener.local_addr();
-        Ok(Self {
-            subject: Arc::clone(subject),
-            listener,
-            address,
-        })
+        Ok(Self { subject: Arc::clone(subject), listener, address })
     }
 
     /// A new connection: its dialed end, then its accepted end.
     pub(crate) async fn connect(&mut self) -> Verdict<Ends> {
         // A dial that fails is not waited for at the listener.
-        tokio::try_join!(
-            dial(&self.subject, &self.address),
-            accept(&mut *self.listener),
-        )
+        tokio::try_join!(dial(&self.subject, &self.address), accept(&mut *self.listener),)
     }
 }
 
 /// Listens on `address` with one listener and the options of a default.
 pub(crate) fn listen(subject: &Subject, address: &Addr) -> Verdict<Box<dyn Listener>> {
-    let listeners = subject
-        .transport
-        .listen(address, &ListenOptions::default())?;
+    let listeners = subject.transport.listen(address, &ListenOptions::default())?;
     let count = listeners.len();
     match <[_; 1]>::try_from(listeners) {
         Ok([listener]) => Ok(listener),
-        Err(_) => Err(Failure::broken(format_args!(
-            "listen gave {count} listeners for one shard"
-        ))),
+        Err(_) => Err(Failure::broken(format_args!("listen gave {count} listeners for one shard"))),
     }
 }
 
@@ -213,9 +192,7 @@ pub(crate) async fn accept(listener: &mut dyn Listener) -> Verdict<Box<dyn Conn>
     let connection = within("the handshake", incoming.accept()).await??;
     match connection.into_bytes() {
         Some(conn) => Ok(conn),
-        None => Err(Failure::broken(
-            "accept gave streams, expected a byte stream",
-        )),
+        None => Err(Failure::broken("accept gave streams, expected a byte stream")),
     }
 }
 
@@ -226,10 +203,7 @@ pub(crate) async fn dial(subject: &Subject, address: &Addr) -> Verdict<Box<dyn C
 
 /// A connection to `address`, or what the library says instead.
 pub(crate) async fn try_dial(subject: &Subject, address: &Addr) -> Result<Box<dyn Conn>> {
-    subject
-        .dialer
-        .dial_timeout(address, Some(Duration::from_secs(10)))
-        .await
+    subject.dialer.dial_timeout(address, Some(Duration::from_secs(10))).await
 }
 
 /// A connection over the library's first address: its dialed end, then its accepted end.
@@ -239,11 +213,7 @@ pub(crate) async fn connected(subject: &Arc<Subject>) -> Verdict<Ends> {
 
 /// The library's first address, where any will do.
 pub(crate) fn first_address(subject: &Subject) -> Verdict<Addr> {
-    subject
-        .addresses
-        .first()
-        .cloned()
-        .ok_or_else(|| Failure::broken("the subject has no address"))
+    subject.addresses.first().cloned().ok_or_else(|| Failure::broken("the subject has no address"))
 }
 
 /// A folder for Unix sockets; goes with all that is in it when dropped.
@@ -258,10 +228,7 @@ impl TemporaryFolder {
         let mut number = 0;
         loop {
             // Creating fails on a name that is taken, so a name is nobody else's.
-            let path = base.join(format!(
-                "dipole-conformance-{}-{number}",
-                std::process::id()
-            ));
+            let path = base.join(format!("dipole-conformance-{}-{number}", std::process::id()));
             match fs::create_dir(&path) {
                 Ok(()) => return Ok(Self { path }),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,

@@ -19,9 +19,7 @@ pub(crate) fn open_descriptors() -> Option<usize> {
 /// Memory of this process that is in RAM, in bytes.
 pub(crate) fn resident_memory() -> Option<usize> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }
@@ -37,15 +35,10 @@ pub(crate) fn raise_descriptor_limit() -> Option<usize> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         // Refused, it stays as it is: the caller makes do with what there is.
-        let raised = Rlimit {
-            current: limit.maximum,
-            ..limit
-        };
+        let raised = Rlimit { current: limit.maximum, ..limit };
         _ = setrlimit(Resource::Nofile, raised);
     }
-    getrlimit(Resource::Nofile)
-        .current
-        .and_then(|limit| usize::try_from(limit).ok())
+    getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok())
 }
 
 /// Waits until `measure` gives at most `bound`, for some seconds at most, since a library may tidy

@@ -68,9 +68,7 @@ impl Endless {
             let missing = Self::PERIOD + Self::LONGEST - block.len();
             block.extend_from_slice(&period[..missing.min(period.len())]);
         }
-        Self {
-            block: block.freeze(),
-        }
+        Self { block: block.freeze() }
     }
 
     /// `length` bytes from `offset` on.

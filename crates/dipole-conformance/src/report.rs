@@ -45,12 +45,7 @@ impl CaseReport {
     /// Its lines of [`Report::table`]: one, and one more for the detail where there is one.
     #[must_use]
     pub fn lines(&self) -> String {
-        let mut lines = format!(
-            "{:<4} {:<14} {}\n",
-            self.id,
-            self.status.words(),
-            self.sentence
-        );
+        let mut lines = format!("{:<4} {:<14} {}\n", self.id, self.status.words(), self.sentence);
         match self.status {
             Status::Passed => {}
             Status::Failed => _ = writeln!(lines, "     -> {}", self.detail),
@@ -101,10 +96,7 @@ impl Report {
     /// How many cases ended so.
     #[must_use]
     pub fn count(&self, status: Status) -> usize {
-        self.cases
-            .iter()
-            .filter(|case| case.status == status)
-            .count()
+        self.cases.iter().filter(|case| case.status == status).count()
     }
 
     /// True when no case failed.

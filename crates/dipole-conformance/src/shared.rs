@@ -15,9 +15,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// Shares `conn`.
     pub(crate) fn new(conn: Box<dyn Conn>) -> Self {
-        Self {
-            conn: Arc::new(Mutex::new(conn)),
-        }
+        Self { conn: Arc::new(Mutex::new(conn)) }
     }
 
     /// Does something with the connection that does not wait.

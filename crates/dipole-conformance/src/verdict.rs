@@ -72,11 +72,7 @@ impl From<Verdict> for Outcome {
 /// Fails with `text` unless `holds`.
 #[track_caller]
 pub(crate) fn expect<T: Display>(holds: bool, text: impl FnOnce() -> T) -> Verdict {
-    if holds {
-        Ok(())
-    } else {
-        Err(Failure::broken(text()))
-    }
+    if holds { Ok(()) } else { Err(Failure::broken(text())) }
 }
 
 /// Fails unless the two are equal; `what` says what they are.
@@ -86,9 +82,7 @@ pub(crate) fn expect_equal<T: PartialEq + std::fmt::Debug>(
     expected: T,
     what: impl Display,
 ) -> Verdict {
-    expect(seen == expected, || {
-        format!("{what} is {seen:?}, expected {expected:?}")
-    })
+    expect(seen == expected, || format!("{what} is {seen:?}, expected {expected:?}"))
 }
 
 /// Fails unless `seen` is exactly `expected`; says where they first differ.
@@ -97,11 +91,7 @@ pub(crate) fn expect_bytes(seen: &[u8], expected: &[u8], what: impl Display) -> 
     if seen == expected {
         return Ok(());
     }
-    let same = seen
-        .iter()
-        .zip(expected)
-        .take_while(|(a, b)| a == b)
-        .count();
+    let same = seen.iter().zip(expected).take_while(|(a, b)| a == b).count();
     let some = |bytes: &[u8]| format!("{:02x?}", &bytes[same..bytes.len().min(same + 8)]);
     Err(Failure::broken(format_args!(
         "{what}: {} bytes, expected {}; from byte {same} on {}, expected {}",
@@ -140,10 +130,7 @@ pub(crate) fn expect_error_of<T>(
             error.kind(),
             expected()
         ))),
-        Ok(_) => Err(Failure::broken(format_args!(
-            "{what} gave Ok, expected {}",
-            expected()
-        ))),
+        Ok(_) => Err(Failure::broken(format_args!("{what} gave Ok, expected {}", expected()))),
     }
 }
 

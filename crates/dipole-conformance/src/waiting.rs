@@ -179,9 +179,7 @@ pub(crate) struct Task<T> {
 impl<T: Send + 'static> Task<T> {
     /// Starts it.
     pub(crate) fn start(future: impl Future<Output = T> + Send + 'static) -> Self {
-        Self {
-            handle: tokio::spawn(future),
-        }
+        Self { handle: tokio::spawn(future) }
     }
 
     /// True when it has ended.

@@ -17,9 +17,7 @@ where
     L: Transport + Dialer + 'static,
 {
     let library = Arc::new(library);
-    let addresses = addresses
-        .iter()
-        .map(|text| text.parse::<Addr>().expect("an address"));
+    let addresses = addresses.iter().map(|text| text.parse::<Addr>().expect("an address"));
     Subject {
         name: Transport::name(&*library).into(),
         transport: library.clone(),
@@ -65,11 +63,7 @@ async fn not_applicable(subject: Subject) -> Vec<String> {
         println!("{}", report.table());
         assert!(report.is_good(), "{}", report.table());
         let cases = report.cases.into_iter();
-        ids.extend(
-            cases
-                .filter(|case| case.status == NotApplicable)
-                .map(|case| case.id),
-        );
+        ids.extend(cases.filter(|case| case.status == NotApplicable).map(|case| case.id));
     }
     ids
 }
@@ -81,18 +75,12 @@ fn both_libraries_pass_and_flawed_servers_are_caught() {
     let on_two_threads = run_on_two_threads(not_applicable(on_tokio(None)));
     // D4 and D5 want an IPv6 loopback and a name for it, which is the machine's affair.
     for skipped in [on_one_thread, on_two_threads] {
-        let skipped: Vec<_> = skipped
-            .iter()
-            .filter(|id| !["D4", "D5"].contains(&&***id))
-            .collect();
+        let skipped: Vec<_> = skipped.iter().filter(|id| !["D4", "D5"].contains(&&***id)).collect();
         assert_eq!(skipped, ["D6", "D7", "D8", "L4"]);
     }
     for config in [Config::default(), Config::rough(1)] {
         let skipped = run(Clock::Paused, not_applicable(on_sim(config, None)));
-        assert_eq!(
-            skipped,
-            ["D5", "D6", "D7", "D8", "L4", "L5", "L6", "L7", "L13"]
-        );
+        assert_eq!(skipped, ["D5", "D6", "D7", "D8", "L4", "L5", "L6", "L7", "L13"]);
     }
 
     for (flaw, id) in [
@@ -111,15 +99,8 @@ fn both_libraries_pass_and_flawed_servers_are_caught() {
 }
 
 fn expect_caught(subject: Subject, id: &str) {
-    let case = cases()
-        .into_iter()
-        .find(|case| case.id == id)
-        .expect("the case exists");
-    let clock = if subject.name == "sim" {
-        Clock::Paused
-    } else {
-        Clock::Real
-    };
+    let case = cases().into_iter().find(|case| case.id == id).expect("the case exists");
+    let clock = if subject.name == "sim" { Clock::Paused } else { Clock::Real };
     let report = run(clock, case.judge(&Arc::new(subject)));
     println!("{}", report.lines());
     assert_eq!(report.status, Failed, "{id}: {}", report.detail);

@@ -133,11 +133,7 @@ impl<S: Socket> IoConn<S> {
     }
 
     /// Ends a poll of the write side: with its timeout, its error, or its success.
-    fn finish_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        polled: Poll<Result<()>>,
-    ) -> Poll<Result<()>> {
+    fn finish_write(&mut self, cx: &mut Context<'_>, polled: Poll<Result<()>>) -> Poll<Result<()>> {
         let error = match polled {
             Poll::Ready(Ok(())) => {
                 self.write.timer.end();

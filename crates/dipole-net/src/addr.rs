@@ -197,8 +197,18 @@ mod tests {
     #[test]
     fn mistakes_are_not_addresses() {
         for text in [
-            "", "8888", ":80", "127.0.0.1", "127.0.0.1:70000", "1.2.3:80", "::1", "host:port:x:",
-            "http://x:80", "unix:", "unix:@", "a b:80",
+            "",
+            "8888",
+            ":80",
+            "127.0.0.1",
+            "127.0.0.1:70000",
+            "1.2.3:80",
+            "::1",
+            "host:port:x:",
+            "http://x:80",
+            "unix:",
+            "unix:@",
+            "a b:80",
         ] {
             let parsed = text.parse::<Addr>();
             let other = matches!(parsed, Ok(Addr::Other { .. }));

@@ -33,9 +33,8 @@ impl Closer {
     /// connection's descriptor goes back when its owner next uses or drops it.
     pub fn close(&self) {
         self.shared.closed.store(true, Ordering::Release);
-        let wakers = std::mem::take(
-            &mut *self.shared.wakers.lock().unwrap_or_else(PoisonError::into_inner),
-        );
+        let wakers =
+            std::mem::take(&mut *self.shared.wakers.lock().unwrap_or_else(PoisonError::into_inner));
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 

@@ -3,9 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::{
-    Addr, BoxFuture, Capabilities, Conn, Connection, Error, ErrorKind, KeepAlive, Result,
-};
+use crate::{Addr, BoxFuture, Capabilities, Conn, Connection, Error, ErrorKind, KeepAlive, Result};
 
 /// The dialling half of a network library: a value that makes connections.
 pub trait Dialer: Send + Sync {

@@ -77,10 +77,7 @@ impl Default for Config {
             seed: 0,
             latency: Duration::ZERO..=Duration::ZERO,
             chunk: None,
-            stall: Stall {
-                probability: 0.0,
-                length: Duration::ZERO..=Duration::ZERO,
-            },
+            stall: Stall { probability: 0.0, length: Duration::ZERO..=Duration::ZERO },
             reset_probability: 0.0,
             capacity: 256 * 1024,
             chunk_capacity: 4096,
@@ -101,10 +98,7 @@ impl Config {
             seed,
             latency: ms(0)..=ms(5),
             chunk: Some(1..=2000),
-            stall: Stall {
-                probability: 0.02,
-                length: ms(20)..=ms(200),
-            },
+            stall: Stall { probability: 0.02, length: ms(20)..=ms(200) },
             ..Self::default()
         }
     }

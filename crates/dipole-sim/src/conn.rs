@@ -78,11 +78,7 @@ impl SimConn {
         if !self.closed && self.closer.as_ref().is_some_and(Closer::is_closed) {
             self.close();
         }
-        if self.closed {
-            Err(Error::new(ErrorKind::Closed))
-        } else {
-            Ok(())
-        }
+        if self.closed { Err(Error::new(ErrorKind::Closed)) } else { Ok(()) }
     }
 
     /// Has the closer wake `cx` too; `Closed` when it was closed already.
@@ -217,11 +213,7 @@ impl Conn for SimConn {
     }
 
     fn malloc(&mut self, n: usize) -> &mut [u8] {
-        if self.takes_output() {
-            self.output.malloc(n)
-        } else {
-            self.output.scratch(n)
-        }
+        if self.takes_output() { self.output.malloc(n) } else { self.output.scratch(n) }
     }
 
     fn write_binary(&mut self, data: Bytes) {
@@ -231,11 +223,7 @@ impl Conn for SimConn {
     }
 
     fn queued(&self) -> usize {
-        if self.takes_output() {
-            self.output.len()
-        } else {
-            0
-        }
+        if self.takes_output() { self.output.len() } else { 0 }
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {

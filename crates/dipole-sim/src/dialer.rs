@@ -60,13 +60,7 @@ impl Network {
         if !round_trip.is_zero() {
             tokio::time::sleep(round_trip).await;
         }
-        let mut dial = Dial {
-            network: self,
-            place,
-            local,
-            ticket,
-            waits_at: None,
-        };
+        let mut dial = Dial { network: self, place, local, ticket, waits_at: None };
         poll_fn(|cx| dial.poll(cx.waker())).await
     }
 
@@ -77,18 +71,12 @@ impl Network {
         let latency = &state.config.latency;
         // Twos in place of a direction: a dial's choices are not those of a connection.
         let mut random = Random::new(state.config.seed, &[state.dials, 2]);
-        let round_trip = random
-            .length(latency)
-            .saturating_add(random.length(latency));
+        let round_trip = random.length(latency).saturating_add(random.length(latency));
         (state.dials, round_trip)
     }
 
     fn reach(&self, place: &Place) -> Reach {
-        self.lock()
-            .reach
-            .get(&place.name)
-            .copied()
-            .unwrap_or_default()
+        self.lock().reach.get(&place.name).copied().unwrap_or_default()
     }
 }
 
@@ -105,20 +93,13 @@ struct Dial<'a> {
 impl Dial<'_> {
     fn poll(&mut self, waker: &Waker) -> Poll<Result<SimConn>> {
         let mut state = self.network.lock();
-        let found = self
-            .place
-            .candidates()
-            .find(|place| state.bounds.contains_key(place));
+        let found = self.place.candidates().find(|place| state.bounds.contains_key(place));
         let Some((place, bound)) =
             found.and_then(|place| Some((place.clone(), state.bounds.get_mut(&place)?)))
         else {
             return Poll::Ready(Err(self.nobody_there(&state)));
         };
-        let is_first = bound
-            .dialers
-            .keys()
-            .next()
-            .is_none_or(|first| self.ticket <= *first);
+        let is_first = bound.dialers.keys().next().is_none_or(|first| self.ticket <= *first);
         if !is_first || !bound.has_room() {
             let replaced = bound.dialers.insert(self.ticket, waker.clone());
             self.waits_at = Some(place);
@@ -155,10 +136,7 @@ impl Dial<'_> {
         let is_known =
             state.known.contains(name) || self.place.ip().is_some() || &**name == "localhost";
         let (kind, text) = if is_known {
-            (
-                ErrorKind::Refused,
-                format!("nobody listens at {}", self.place),
-            )
+            (ErrorKind::Refused, format!("nobody listens at {}", self.place))
         } else {
             (ErrorKind::UnknownHost, format!("there is no host {name}"))
         };

@@ -43,10 +43,7 @@ impl Faults {
         Some(Box::new(Self {
             cuts: random(0),
             fates: random(1),
-            chunk: config
-                .chunk
-                .as_ref()
-                .map(|range| *range.start() as u64..=*range.end() as u64),
+            chunk: config.chunk.as_ref().map(|range| *range.start() as u64..=*range.end() as u64),
             left: 0,
             latency: config.latency.clone(),
             stall: config.stall.clone(),

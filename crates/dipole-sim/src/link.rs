@@ -63,16 +63,8 @@ impl Link {
         counters.connections.fetch_add(1, Relaxed);
         counters.ends.fetch_add(2, Relaxed);
         let pipe = |direction| Pipe::new(config, Faults::new(config, number, direction));
-        let state = Mutex::new(State {
-            pipes: [pipe(0), pipe(1)],
-            broken: false,
-            ends: 2,
-        });
-        Arc::new(Self {
-            state,
-            counters,
-            unread_at_close: config.unread_at_close,
-        })
+        let state = Mutex::new(State { pipes: [pipe(0), pipe(1)], broken: false, ends: 2 });
+        Arc::new(Self { state, counters, unread_at_close: config.unread_at_close })
     }
 
     /// Sends of `output` what there is room for; `waker` waits for more of it.
@@ -92,11 +84,7 @@ impl Link {
             self.break_off(state);
             return sent;
         }
-        let replaced = if sent == Sent::Waits {
-            register(&mut pipe.writer, waker)
-        } else {
-            None
-        };
+        let replaced = if sent == Sent::Waits { register(&mut pipe.writer, waker) } else { None };
         let reader = if added > 0 { pipe.reader.take() } else { None };
         drop(state);
         drop(replaced);
@@ -121,11 +109,7 @@ impl Link {
             Taken::Waits(_) => register(&mut pipe.reader, waker),
             _ => None,
         };
-        let writer = if removed > 0 {
-            pipe.writer.take()
-        } else {
-            None
-        };
+        let writer = if removed > 0 { pipe.writer.take() } else { None };
         drop(state);
         drop(replaced);
         wake(writer);

@@ -18,12 +18,7 @@ pub(crate) struct SimListener {
 
 impl SimListener {
     pub(crate) fn new(network: Network, place: Place, addr: Addr, shard: usize) -> Self {
-        Self {
-            network,
-            place,
-            addr,
-            shard,
-        }
+        Self { network, place, addr, shard }
     }
 }
 
@@ -54,10 +49,7 @@ impl Listener for SimListener {
         let dialer = bound.next_dialer();
         drop(guard);
         wake(dialer);
-        Poll::Ready(Ok(Incoming::ready(
-            conn.peer_addr(),
-            Connection::Bytes(Box::new(conn)),
-        )))
+        Poll::Ready(Ok(Incoming::ready(conn.peer_addr(), Connection::Bytes(Box::new(conn)))))
     }
 
     fn local_addr(&self) -> Addr {
@@ -83,11 +75,7 @@ impl Drop for SimListener {
         } else {
             orphans.extend(shard.queue);
             let bound = state.bounds.remove(&self.place);
-            woken.extend(
-                bound
-                    .into_iter()
-                    .flat_map(|bound| bound.dialers.into_values()),
-            );
+            woken.extend(bound.into_iter().flat_map(|bound| bound.dialers.into_values()));
         }
         drop(state);
         drop(shard.waker);

@@ -114,14 +114,8 @@ impl Network {
             listening_port: FIRST_LISTENING_PORT,
             dialing_port: FIRST_DIALING_PORT,
         };
-        let shared = Shared {
-            state: Mutex::new(state),
-            counters: Arc::default(),
-        };
-        Self {
-            shared: Arc::new(shared),
-            name: None,
-        }
+        let shared = Shared { state: Mutex::new(state), counters: Arc::default() };
+        Self { shared: Arc::new(shared), name: None }
     }
 
     /// The same network as seen from the machine `name`, which is where its dials then come from.
@@ -129,10 +123,7 @@ impl Network {
     /// name `dialer`.
     #[must_use]
     pub fn at(&self, name: &str) -> Self {
-        Self {
-            shared: self.shared.clone(),
-            name: Some(lower_case(name)),
-        }
+        Self { shared: self.shared.clone(), name: Some(lower_case(name)) }
     }
 
     /// How later connections behave; those that are there stay as they are.
@@ -166,10 +157,7 @@ impl Network {
     /// Two ends of a new connection, without a listener.
     #[must_use]
     pub fn pair(&self) -> (SimConn, SimConn) {
-        let place = Place {
-            name: "listener".into(),
-            port: 0,
-        };
+        let place = Place { name: "listener".into(), port: 0 };
         self.connect(&mut self.lock(), &place.addr(Form::Sim), Form::Sim, None)
     }
 
@@ -200,10 +188,7 @@ impl Network {
     };
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.shared
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The dialler's and the listener's end of a new connection to `addr`, which is of `form`.
@@ -215,11 +200,7 @@ impl Network {
         from: Option<Place>,
     ) -> (SimConn, SimConn) {
         state.connections += 1;
-        let link = Link::new(
-            &state.config,
-            state.connections,
-            self.shared.counters.clone(),
-        );
+        let link = Link::new(&state.config, state.connections, self.shared.counters.clone());
         let (from, from_form) = match from {
             Some(place) => (place, Form::Ip),
             None => {
@@ -234,17 +215,10 @@ impl Network {
                 (Place { name, port: 0 }, form)
             }
         };
-        let port = if from.port == 0 {
-            state.next_dialing_port()
-        } else {
-            from.port
-        };
+        let port = if from.port == 0 { state.next_dialing_port() } else { from.port };
         let from = Place { port, ..from }.addr(from_form);
         let dialer = SimConn::new(link.clone(), End::Dialer, from.clone(), addr.clone());
-        (
-            dialer,
-            SimConn::new(link, End::Listener, addr.clone(), from),
-        )
+        (dialer, SimConn::new(link, End::Listener, addr.clone(), from))
     }
 }
 
@@ -254,10 +228,7 @@ impl State {
         for _ in FIRST_LISTENING_PORT..=u16::MAX {
             let port = self.listening_port;
             self.listening_port = next_port(port, FIRST_LISTENING_PORT);
-            if !self.bounds.contains_key(&Place {
-                name: name.clone(),
-                port,
-            }) {
+            if !self.bounds.contains_key(&Place { name: name.clone(), port }) {
                 return Some(port);
             }
         }
@@ -277,10 +248,7 @@ impl Bound {
     }
 
     pub(crate) fn has_room(&self) -> bool {
-        self.open_shards()
-            .map(|shard| shard.queue.len())
-            .sum::<usize>()
-            < self.backlog
+        self.open_shards().map(|shard| shard.queue.len()).sum::<usize>() < self.backlog
     }
 
     /// Queues a connection with the shard whose turn it is, and gives who waits for it.
@@ -288,9 +256,7 @@ impl Bound {
         let count = self.shards.len();
         let next = (0..count).map(|step| (self.turn + step) % count);
         // A bound address has at least one shard; without any the connection would be closed.
-        let index = next
-            .into_iter()
-            .find(|index| self.shards[*index].is_some())?;
+        let index = next.into_iter().find(|index| self.shards[*index].is_some())?;
         self.turn = (index + 1) % count;
         let shard = self.shards[index].as_mut()?;
         shard.queue.push_back(conn);
@@ -310,8 +276,6 @@ fn next_port(port: u16, first: u16) -> u16 {
 
 impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Network")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Network").field("name", &self.name).finish_non_exhaustive()
     }
 }

@@ -72,11 +72,7 @@ impl Output {
             return Bytes::new();
         };
         self.queue_len -= n;
-        if n < piece.len() {
-            piece.split_to(n)
-        } else {
-            self.queue.pop_front().unwrap_or_default()
-        }
+        if n < piece.len() { piece.split_to(n) } else { self.queue.pop_front().unwrap_or_default() }
     }
 
     /// Room of `n` zeroed bytes that are never sent, for a connection that has ended.

@@ -117,10 +117,7 @@ impl Pipe {
                     }
                 };
             }
-            self.chunks.push_back(Chunk {
-                data: output.take(length),
-                due,
-            });
+            self.chunks.push_back(Chunk { data: output.take(length), due });
             self.len += length;
         }
         Sent::All

@@ -28,20 +28,13 @@ impl Place {
     pub(crate) fn parse(addr: &Addr) -> Result<(Self, Form)> {
         match addr {
             Addr::Ip(ip) => Ok((Self::of_ip(ip.ip(), ip.port()), Form::Ip)),
-            Addr::Host(name, port) => Ok((
-                Self {
-                    name: lower_case(name),
-                    port: *port,
-                },
-                Form::Host,
-            )),
+            Addr::Host(name, port) => {
+                Ok((Self { name: lower_case(name), port: *port }, Form::Host))
+            }
             Addr::Other { scheme, rest } if &**scheme == "sim" => {
                 let parts = rest.rsplit_once(':').filter(|(name, _)| !name.is_empty());
                 let place = parts.and_then(|(name, port)| {
-                    Some(Self {
-                        name: lower_case(name),
-                        port: port.parse().ok()?,
-                    })
+                    Some(Self { name: lower_case(name), port: port.parse().ok()? })
                 });
                 let place = place.ok_or_else(|| {
                     let text = format!("{addr} is not an address: write sim:NAME:PORT");
@@ -57,10 +50,7 @@ impl Place {
     }
 
     pub(crate) fn of_ip(ip: IpAddr, port: u16) -> Self {
-        Self {
-            name: ip.to_string().into(),
-            port,
-        }
+        Self { name: ip.to_string().into(), port }
     }
 
     /// The address of this place, written in `form` where that can be.
@@ -86,12 +76,7 @@ impl Place {
             Some(IpAddr::V4(_)) => vec![any_v4, any_v6],
             Some(IpAddr::V6(_)) => vec![any_v6],
             None if &*self.name == "localhost" => {
-                vec![
-                    v4(Ipv4Addr::LOCALHOST),
-                    v6(Ipv6Addr::LOCALHOST),
-                    any_v4,
-                    any_v6,
-                ]
+                vec![v4(Ipv4Addr::LOCALHOST), v6(Ipv6Addr::LOCALHOST), any_v4, any_v6]
             }
             None => Vec::new(),
         };

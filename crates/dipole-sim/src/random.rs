@@ -10,9 +10,7 @@ pub(crate) struct Random(u64);
 impl Random {
     /// A stream of its own for each `seed` and each list of `parts`.
     pub(crate) fn new(seed: u64, parts: &[u64]) -> Self {
-        parts
-            .iter()
-            .fold(Self(seed), |mut random, part| Self(random.next() ^ part))
+        parts.iter().fold(Self(seed), |mut random, part| Self(random.next() ^ part))
     }
 
     pub(crate) fn next(&mut self) -> u64 {
@@ -72,10 +70,7 @@ mod tests {
         }
         assert_eq!(seen, [true; 3]);
         assert_eq!(random.within(&(9..=9)), 9);
-        #[allow(
-            clippy::reversed_empty_ranges,
-            reason = "what a mistaken configuration gives"
-        )]
+        #[allow(clippy::reversed_empty_ranges, reason = "what a mistaken configuration gives")]
         let reversed = 9..=3;
         assert_eq!(random.within(&reversed), 9);
         random.within(&(0..=u64::MAX));

@@ -37,9 +37,7 @@ impl Transport for Network {
         let bound = Bound {
             addr: addr.clone(),
             form,
-            shards: (0..options.shards.get())
-                .map(|_| Some(Shard::default()))
-                .collect(),
+            shards: (0..options.shards.get()).map(|_| Some(Shard::default())).collect(),
             turn: 0,
             backlog: (options.backlog as usize).min(state.config.backlog).max(1),
             dialers: BTreeMap::new(),
@@ -48,8 +46,6 @@ impl Transport for Network {
         state.bounds.insert(place.clone(), bound);
         drop(state);
         let listener = |shard| SimListener::new(self.clone(), place.clone(), addr.clone(), shard);
-        Ok((0..options.shards.get())
-            .map(|shard| Box::new(listener(shard)) as _)
-            .collect())
+        Ok((0..options.shards.get()).map(|shard| Box::new(listener(shard)) as _).collect())
     }
 }

@@ -23,13 +23,8 @@ async fn keeps_the_contract(config: Config, addr: &str) {
         addresses: vec![addr.parse().expect("an address")],
         host: None,
     };
-    let report = judge(subject, None, |_| {})
-        .await
-        .expect("every case is chosen");
+    let report = judge(subject, None, |_| {}).await.expect("every case is chosen");
     assert!(report.is_good(), "{}", report.table());
     let stats = network.stats();
-    assert_eq!(
-        (stats.connections, stats.listeners, stats.in_flight),
-        (0, 0, 0)
-    );
+    assert_eq!((stats.connections, stats.listeners, stats.in_flight), (0, 0, 0));
 }

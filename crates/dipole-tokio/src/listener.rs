@@ -63,12 +63,8 @@ impl Listener for TcpListener {
         stream.set_nodelay(self.nodelay)?;
         let local = if self.addr.ip().is_unspecified() { stream.local_addr()? } else { self.addr };
         let peer = Addr::Ip(peer);
-        let conn = IoConn::new(
-            StreamSocket::Tcp(stream),
-            Addr::Ip(local),
-            peer.clone(),
-            &self.buffers,
-        );
+        let conn =
+            IoConn::new(StreamSocket::Tcp(stream), Addr::Ip(local), peer.clone(), &self.buffers);
         Poll::Ready(Ok(Incoming::ready(peer, Connection::Bytes(Box::new(conn)))))
     }
 

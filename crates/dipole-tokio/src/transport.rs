@@ -68,11 +68,7 @@ impl Transport for Tokio {
 }
 
 /// The first of the host's addresses that can be bound.
-fn listen_host(
-    host: &str,
-    port: u16,
-    options: &ListenOptions,
-) -> Result<Vec<Box<dyn Listener>>> {
+fn listen_host(host: &str, port: u16, options: &ListenOptions) -> Result<Vec<Box<dyn Listener>>> {
     let addrs = std::net::ToSocketAddrs::to_socket_addrs(&(host, port))
         .map_err(|error| Error::with_source(ErrorKind::UnknownHost, error))?;
     let mut last = Error::new(ErrorKind::UnknownHost);

@@ -19,6 +19,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use dipole::net::{Error as NetworkError, ErrorKind};
 use dipole::{Client, ClientError, ClientErrorKind};
 
 use self::answer::{Received, receive};
@@ -78,12 +79,17 @@ async fn exchange(client: &Client, asked: Asked, args: &GetArgs) -> Result<Recei
     outcome.map_err(|failure| upload.and_then(|upload| upload.failure()).unwrap_or(failure))
 }
 
+/// What failed, and what to do.
 fn explain(error: &ClientError) -> String {
-    match (error.kind(), error.source()) {
-        // The network library has said what it could not connect to.
-        (ClientErrorKind::Connect, Some(source)) => {
-            format!("{source}; see that a server listens there")
-        }
-        _ => error.to_string(),
-    }
+    let network = error.source().and_then(|source| source.downcast_ref::<NetworkError>());
+    let (ClientErrorKind::Connect, Some(network)) = (error.kind(), network) else {
+        return error.to_string();
+    };
+    // It says itself what it could not connect to.
+    let hint = match network.kind() {
+        ErrorKind::UnknownHost => "see that the name is right",
+        ErrorKind::TimedOut | ErrorKind::Unreachable => "see that the machine can be reached",
+        _ => "see that a server listens there",
+    };
+    format!("{network}; {hint}")
 }

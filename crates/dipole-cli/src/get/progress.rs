@@ -11,8 +11,8 @@ const EVERY: Duration = Duration::from_millis(100);
 /// How many characters wide the bar is.
 const BAR: u64 = 24;
 
-/// A line on a terminal.
-pub(super) struct Progress<W> {
+/// A line on a terminal; what is written after it begins a line of its own.
+pub(super) struct Progress<W: Write> {
     terminal: W,
     total: Option<u64>,
     began: Instant,
@@ -34,16 +34,24 @@ impl<W: Write> Progress<W> {
         self.write(bytes, now);
     }
 
-    /// Says it a last time; what is written next begins a line of its own.
+    /// Says it a last time.
     pub(super) fn end(mut self, bytes: u64, now: Instant) {
+        self.shown = Some(now);
         self.write(bytes, now);
-        let _ = writeln!(self.terminal);
     }
 
     fn write(&mut self, bytes: u64, now: Instant) {
         let line = Line { bytes, total: self.total, took: now - self.began };
         // A terminal that is gone needs no progress.
         let _ = write!(self.terminal, "\r\x1b[K{line}").and_then(|()| self.terminal.flush());
+    }
+}
+
+impl<W: Write> Drop for Progress<W> {
+    fn drop(&mut self) {
+        if self.shown.is_some() {
+            let _ = writeln!(self.terminal);
+        }
     }
 }
 

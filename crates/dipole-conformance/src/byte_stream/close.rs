@@ -45,13 +45,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 async fn all_arrives_before_the_end(
-    Pair {
-        mut conn,
-        mut peer,
-        end,
-        mut place,
-        ..
-    }: Pair,
+    Pair { mut conn, mut peer, end, mut place, .. }: Pair,
 ) -> Verdict {
     let data = random_bytes(45, MIB);
     for by_drop in [false, true] {
@@ -65,11 +59,7 @@ async fn all_arrives_before_the_end(
             }
             Ok::<_, Error>(())
         });
-        expect_bytes(
-            &receive_all(&mut conn).await?,
-            &data,
-            "what arrived before the end",
-        )?;
+        expect_bytes(&receive_all(&mut conn).await?, &data, "what arrived before the end")?;
         let result = within("peek(1)", conn.peek(1)).await?;
         expect_error(result, &ErrorKind::Eof, "peek(1) after the peer closed")?;
         writer.join().await??;
@@ -79,21 +69,12 @@ async fn all_arrives_before_the_end(
 }
 
 async fn writes_go_on_after_the_peers_end(
-    Pair {
-        mut conn,
-        mut peer,
-        capabilities,
-        ..
-    }: Pair,
+    Pair { mut conn, mut peer, capabilities, .. }: Pair,
 ) -> Verdict {
     needs_half_close(&capabilities)?;
     within("shutdown", peer.shutdown()).await??;
     let result = within("peek(1)", conn.peek(1)).await?;
-    expect_error(
-        result,
-        &ErrorKind::Eof,
-        "peek(1) after the peer's half-close",
-    )?;
+    expect_error(result, &ErrorKind::Eof, "peek(1) after the peer's half-close")?;
     let data = random_bytes(46, MIB);
     let sent = data.clone();
     let writer = Task::start(async move {
@@ -102,33 +83,20 @@ async fn writes_go_on_after_the_peers_end(
         conn.shutdown().await.map(|()| conn)
     });
     let arrived = receive_all(&mut peer).await?;
-    expect_bytes(
-        &arrived,
-        &data,
-        "what arrived at a peer that had half-closed",
-    )?;
+    expect_bytes(&arrived, &data, "what arrived at a peer that had half-closed")?;
     drop(writer.join().await??);
     Ok(())
 }
 
 async fn reads_go_on_after_shutdown(
-    Pair {
-        mut conn,
-        mut peer,
-        capabilities,
-        ..
-    }: Pair,
+    Pair { mut conn, mut peer, capabilities, .. }: Pair,
 ) -> Verdict {
     needs_half_close(&capabilities)?;
     conn.put(b"queued before shutdown");
     within("shutdown", conn.shutdown()).await??;
     within("a second shutdown", conn.shutdown()).await??;
     let arrived = receive_all(&mut peer).await?;
-    expect_bytes(
-        &arrived,
-        b"queued before shutdown",
-        "what arrived before the end",
-    )?;
+    expect_bytes(&arrived, b"queued before shutdown", "what arrived before the end")?;
 
     let data = random_bytes(47, 100 * KIB);
     let sent = data.clone();
@@ -142,22 +110,12 @@ async fn reads_go_on_after_shutdown(
     still_waits("a peek after it", MOMENT, pin!(conn.peek(1))).await?;
     within("the peer's shutdown", peer.shutdown()).await??;
     let result = within("peek(1)", conn.peek(1)).await?;
-    expect_error(
-        result,
-        &ErrorKind::Eof,
-        "peek(1) with both directions ended",
-    )?;
+    expect_error(result, &ErrorKind::Eof, "peek(1) with both directions ended")?;
     Ok(())
 }
 
 async fn a_reset_is_no_end(
-    Pair {
-        mut conn,
-        mut peer,
-        capabilities,
-        mut place,
-        ..
-    }: Pair,
+    Pair { mut conn, mut peer, capabilities, mut place, .. }: Pair,
 ) -> Verdict {
     if !capabilities.reset {
         return Err(Failure::not_applicable("reset"));
@@ -171,11 +129,7 @@ async fn a_reset_is_no_end(
         still_waits("peek(1)", MOMENT, peek.as_mut()).await?;
         peer.reset();
         let result = within("a peek when the peer resets", peek).await?;
-        expect_error(
-            result,
-            &ErrorKind::Reset,
-            "a pending peek when the peer resets",
-        )?;
+        expect_error(result, &ErrorKind::Reset, "a pending peek when the peer resets")?;
     }
     for _ in 0..3 {
         let result = within("peek", conn.peek(1)).await?;
@@ -195,30 +149,18 @@ async fn a_reset_is_no_end(
     accepted.reset();
     moment().await;
     let result = within("peek", dialed.peek(1)).await?;
-    expect_error(
-        result,
-        &ErrorKind::Reset,
-        "peek(1) after a reset with bytes unread",
-    )?;
+    expect_error(result, &ErrorKind::Reset, "peek(1) after a reset with bytes unread")?;
     Ok(())
 }
 
-async fn closing_twice_is_fine(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn closing_twice_is_fine(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     conn.put(b"unsent");
     conn.close();
     conn.close();
     conn.reset();
     conn.close();
     let result = within("the peer's peek", peer.peek(1)).await?;
-    expect_error_of(
-        result,
-        &[ErrorKind::Eof, ErrorKind::Reset],
-        "the peer's peek",
-    )?;
+    expect_error_of(result, &[ErrorKind::Eof, ErrorKind::Reset], "the peer's peek")?;
     peer.close();
     conn.close();
     peer.close();
@@ -226,27 +168,17 @@ async fn closing_twice_is_fine(
 }
 
 async fn nothing_works_after_close(
-    Pair {
-        mut conn,
-        mut peer,
-        end,
-        mut place,
-        ..
-    }: Pair,
+    Pair { mut conn, mut peer, end, mut place, .. }: Pair,
 ) -> Verdict {
     send(&mut peer, b"unread").await?;
     within("peek(6)", conn.peek(6)).await??;
     conn.put(b"unsent");
     conn.close();
-    is_closed(&mut conn)
-        .await
-        .map_err(|failure| failure.of("after close"))?;
+    is_closed(&mut conn).await.map_err(|failure| failure.of("after close"))?;
 
     let (mut conn, _peer) = end.of(place.connect().await?);
     conn.reset();
-    is_closed(&mut conn)
-        .await
-        .map_err(|failure| failure.of("after reset"))
+    is_closed(&mut conn).await.map_err(|failure| failure.of("after reset"))
 }
 
 async fn is_closed(conn: &mut Box<dyn Conn>) -> Verdict {
@@ -254,39 +186,15 @@ async fn is_closed(conn: &mut Box<dyn Conn>) -> Verdict {
     for _ in 0..2 {
         expect_equal(conn.len(), 0, "len()")?;
         expect_error(at_once("peek", conn.peek(1)).await?, CLOSED, "peek(1)")?;
-        expect_error(
-            at_once("skip_all", conn.skip_all(1)).await?,
-            CLOSED,
-            "skip_all(1)",
-        )?;
-        expect_error(
-            at_once("read_byte", conn.read_byte()).await?,
-            CLOSED,
-            "read_byte",
-        )?;
-        expect_error(
-            at_once("read_binary", conn.read_binary(9)).await?,
-            CLOSED,
-            "read_binary(9)",
-        )?;
+        expect_error(at_once("skip_all", conn.skip_all(1)).await?, CLOSED, "skip_all(1)")?;
+        expect_error(at_once("read_byte", conn.read_byte()).await?, CLOSED, "read_byte")?;
+        expect_error(at_once("read_binary", conn.read_binary(9)).await?, CLOSED, "read_binary(9)")?;
         let mut buffer = [0; 10];
-        expect_error(
-            at_once("read", conn.read(&mut buffer)).await?,
-            CLOSED,
-            "read",
-        )?;
-        expect_error(
-            at_once("flush", conn.flush()).await?,
-            CLOSED,
-            "an empty flush",
-        )?;
+        expect_error(at_once("read", conn.read(&mut buffer)).await?, CLOSED, "read")?;
+        expect_error(at_once("flush", conn.flush()).await?, CLOSED, "an empty flush")?;
         let written = at_once("write_all", conn.write_all(b"x")).await?;
         expect_error(written, CLOSED, "write_all")?;
-        expect_error(
-            at_once("shutdown", conn.shutdown()).await?,
-            CLOSED,
-            "shutdown",
-        )?;
+        expect_error(at_once("shutdown", conn.shutdown()).await?, CLOSED, "shutdown")?;
         let no_bytes = &[ErrorKind::Closed, ErrorKind::InvalidInput];
         expect_error_of(conn.skip(1), no_bytes, "skip(1)")?;
         expect_error_of(conn.split(1), no_bytes, "split(1)")?;

@@ -52,12 +52,7 @@ async fn drop_peeks(Pair { conn, mut peer, .. }: Pair) -> Verdict {
         }
     });
     let mut random = Random::new(PEEK_SEED);
-    let mut reader = Dropper {
-        conn,
-        stream: stream.clone(),
-        read: 0,
-        drops: 0,
-    };
+    let mut reader = Dropper { conn, stream: stream.clone(), read: 0, drops: 0 };
     let mut sent = 0;
     while reader.drops < 10_000 {
         let n = reader.conn.len() + random.between(1, 3000);
@@ -90,11 +85,7 @@ struct Dropper {
 impl Dropper {
     async fn drop_some(&mut self, random: &mut Random, n: usize) -> Verdict {
         for _ in 0..random.between(1, 3) {
-            let n = if random.one_in(3) {
-                random.between(1, n)
-            } else {
-                n
-            };
+            let n = if random.one_in(3) { random.between(1, n) } else { n };
             let expected = self.stream.part(self.read, n);
             let ended = match random.between(0, 31) {
                 0 => {
@@ -137,11 +128,7 @@ async fn a_dropped_flush_loses_nothing(pair: Pair) -> Verdict {
 }
 
 /// The peer reads a piece for each permit, so that the way is full and a flush waits.
-async fn drop_flushes(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn drop_flushes(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     let stream = Endless::new(FLUSH_SEED);
     let permits = Arc::new(Semaphore::new(0));
     let (expected, permitted) = (stream.clone(), Arc::clone(&permits));

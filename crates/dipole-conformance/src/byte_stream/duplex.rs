@@ -54,8 +54,7 @@ async fn write(conn: Shared, stream: Endless, total: usize) -> Verdict {
     const PIECE: usize = 128 * KIB;
     for begin in (0..total).step_by(PIECE) {
         conn.with(|conn| {
-            conn.malloc(PIECE / 4)
-                .copy_from_slice(&stream.part(begin, PIECE / 4));
+            conn.malloc(PIECE / 4).copy_from_slice(&stream.part(begin, PIECE / 4));
             conn.write_binary(stream.part(begin + PIECE / 4, PIECE - PIECE / 4));
         });
         conn.flush().await?;

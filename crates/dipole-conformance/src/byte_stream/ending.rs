@@ -82,11 +82,8 @@ impl Ending {
             _ => {}
         }
         let (dialed, accepted) = place.connect().await?;
-        let (mut conn, mut peer) = if random.one_in(2) {
-            (dialed, accepted)
-        } else {
-            (accepted, dialed)
-        };
+        let (mut conn, mut peer) =
+            if random.one_in(2) { (dialed, accepted) } else { (accepted, dialed) };
         send(&mut conn, &[b'q'; 100]).await?;
         within("peek(100)", peer.peek(100)).await??;
         match self {

@@ -36,11 +36,7 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-async fn large_slices_are_not_copied(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn large_slices_are_not_copied(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     for size in [64 * KIB, 64 * KIB + 1, MIB] {
         let data = random_bytes(34, size);
         let given = Bytes::from(data.to_vec());
@@ -49,16 +45,8 @@ async fn large_slices_are_not_copied(
         conn.write_binary(given);
         let (sent, seen) = both(flush(&mut conn), receive(&mut peer, 4 + size)).await;
         sent?;
-        expect_bytes(
-            &seen?[4..],
-            &data,
-            format_args!("write_binary of {size} bytes"),
-        )?;
-        expect_equal(
-            conn.stats().copied,
-            0,
-            format_args!("copied of {size} bytes"),
-        )?;
+        expect_bytes(&seen?[4..], &data, format_args!("write_binary of {size} bytes"))?;
+        expect_equal(conn.stats().copied, 0, format_args!("copied of {size} bytes"))?;
     }
 
     // From outside: the same slice many times over takes no memory.
@@ -69,19 +57,13 @@ async fn large_slices_are_not_copied(
         conn.write_binary(slice.clone());
     }
     expect_equal(conn.queued(), TIMES * MIB, "queued()")?;
-    let growth = resident_memory()
-        .zip(resident)
-        .map_or(0, |(now, then)| now.saturating_sub(then));
+    let growth = resident_memory().zip(resident).map_or(0, |(now, then)| now.saturating_sub(then));
     expect(growth < TIMES * MIB / 4, || {
         format!("write_binary of {TIMES} x 1 MiB, all of one slice, took {growth} bytes")
     })
 }
 
-async fn flush_ends_when_all_is_taken(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn flush_ends_when_all_is_taken(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     const PIECE: usize = 2 * MIB;
     const PIECES: usize = 128;
     let stream = Endless::new(35);
@@ -114,11 +96,7 @@ async fn flush_ends_when_all_is_taken(
         }
         expect_equal(conn.queued(), 0, "queued() after flush")?;
         let sent = conn.stats().sent;
-        expect_equal(
-            sent,
-            ((piece + 1) * PIECE) as u64,
-            "stats().sent after flush",
-        )?;
+        expect_equal(sent, ((piece + 1) * PIECE) as u64, "stats().sent after flush")?;
     }
     // Closing drops what is unsent; after a flush nothing is.
     conn.close();
@@ -126,11 +104,7 @@ async fn flush_ends_when_all_is_taken(
     expect_equal(arrived, PIECES * PIECE, "the bytes that arrived")
 }
 
-async fn output_memory_is_bounded(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn output_memory_is_bounded(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     const SLACK: usize = 256 * KIB;
     let data = random_bytes(37, MORE_THAN_FITS);
     let resident = resident_memory();
@@ -138,12 +112,8 @@ async fn output_memory_is_bounded(
         conn.put(piece);
     }
     expect_equal(conn.queued(), MORE_THAN_FITS, "queued()")?;
-    still_waits(
-        "a flush that nobody reads",
-        Duration::from_millis(200),
-        pin!(conn.flush()),
-    )
-    .await?;
+    still_waits("a flush that nobody reads", Duration::from_millis(200), pin!(conn.flush()))
+        .await?;
     for _ in 0..200 {
         let ended = give_up(2, conn.flush()).await.is_some();
         expect(!ended, || "a flush of 16 MiB that nobody reads ended")?;
@@ -152,9 +122,7 @@ async fn output_memory_is_bounded(
             format!("output memory is {memory} with {MORE_THAN_FITS} bytes queued")
         })?;
     }
-    let growth = resident_memory()
-        .zip(resident)
-        .map_or(0, |(now, then)| now.saturating_sub(then));
+    let growth = resident_memory().zip(resident).map_or(0, |(now, then)| now.saturating_sub(then));
     // What the writer queued, once more for a copy under way to the peer, and noise.
     expect(growth <= 2 * MORE_THAN_FITS + 16 * MIB, || {
         format!("the process grew by {growth} bytes with {MORE_THAN_FITS} queued")
@@ -165,7 +133,5 @@ async fn output_memory_is_bounded(
     expect_bytes(&seen?, &data, "what arrived")?;
     expect_equal(conn.queued(), 0, "queued() after flush")?;
     let memory = conn.stats().output_memory;
-    expect(memory <= SLACK, || {
-        format!("output memory is {memory} after flush")
-    })
+    expect(memory <= SLACK, || format!("output memory is {memory} after flush"))
 }

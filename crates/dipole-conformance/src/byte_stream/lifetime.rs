@@ -55,11 +55,7 @@ async fn redial(mut place: Rendezvous, seed: u64, times: u64) -> Verdict {
     for time in 0..times {
         let (mut dialed, mut accepted) = place.connect().await?;
         if dialed.local_addr().ip().is_some() {
-            expect_equal(
-                accepted.peer_addr(),
-                dialed.local_addr(),
-                "the accepted end's peer",
-            )?;
+            expect_equal(accepted.peer_addr(), dialed.local_addr(), "the accepted end's peer")?;
         }
         for old in &mut closed {
             old.close();
@@ -77,11 +73,7 @@ async fn redial(mut place: Rendezvous, seed: u64, times: u64) -> Verdict {
         expect_bytes(&receive(&mut accepted, 8).await?, &ask, &what)?;
         send(&mut accepted, &answer).await?;
         expect_bytes(&receive(&mut dialed, 8).await?, &answer, &what)?;
-        expect_equal(
-            (dialed.len(), accepted.len()),
-            (0, 0),
-            "bytes beyond the message",
-        )?;
+        expect_equal((dialed.len(), accepted.len()), (0, 0), "bytes beyond the message")?;
         closed.clear();
         match random.between(0, 3) {
             0 => {
@@ -104,22 +96,13 @@ async fn redial(mut place: Rendezvous, seed: u64, times: u64) -> Verdict {
 }
 
 async fn small_writes_go_at_once(pair: Pair) -> Verdict {
-    let Pair {
-        mut conn,
-        mut peer,
-        capabilities,
-        mut place,
-        end,
-    } = pair;
+    let Pair { mut conn, mut peer, capabilities, mut place, end } = pair;
     if !capabilities.tcp {
         return Err(Failure::not_applicable("tcp"));
     }
     if place.address.ip().is_none() {
         let subject = Arc::clone(&place.subject);
-        let address = subject
-            .addresses
-            .iter()
-            .find(|address| address.ip().is_some());
+        let address = subject.addresses.iter().find(|address| address.ip().is_some());
         let address: &Addr = address.ok_or_else(|| Failure::broken("no TCP address is given"))?;
         place = Rendezvous::at(&subject, address).await?;
         (conn, peer) = end.of(place.connect().await?);
@@ -147,9 +130,7 @@ async fn small_writes_go_at_once(pair: Pair) -> Verdict {
     match slow < Duration::from_millis(20) {
         true => Ok(()),
         // The machine may be slow, but not in each of three attempts.
-        false => Err(Failure::Late(format!(
-            "a quarter of the rounds takes {slow:?} and more"
-        ))),
+        false => Err(Failure::Late(format!("a quarter of the rounds takes {slow:?} and more"))),
     }
 }
 
@@ -165,24 +146,17 @@ async fn nothing_is_left(subject: Arc<Subject>) -> Verdict {
 
     end_in_every_way(&subject, CONNECTIONS, 54).await?;
     let left = settled(tasks, || Some(live_tasks())).await.unwrap_or(0);
-    expect(left <= tasks, || {
-        format!("{left} tasks live, {tasks} did before")
-    })?;
+    expect(left <= tasks, || format!("{left} tasks live, {tasks} did before"))?;
     if let Some(before) = descriptors.filter(|_| subject.transport.capabilities().uses_descriptors)
     {
         let open = settled(before, open_descriptors).await.unwrap_or(0);
-        expect(open <= before, || {
-            format!("{open} descriptors are open, {before} were before")
-        })?;
+        expect(open <= before, || format!("{open} descriptors are open, {before} were before"))?;
     }
     if let Some(before) = resident {
         let bound = before + GROWTH;
         let now = settled(bound, resident_memory).await.unwrap_or(0);
         expect(now <= bound, || {
-            format!(
-                "the process grew by {} KiB",
-                now.saturating_sub(before) / KIB
-            )
+            format!("the process grew by {} KiB", now.saturating_sub(before) / KIB)
         })?;
     }
     Ok(())

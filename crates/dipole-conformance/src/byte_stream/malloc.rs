@@ -43,14 +43,7 @@ pub(super) const CASES: &[Case] = &[
 /// What no zeroed byte is.
 const DIRT: u8 = 0xaa;
 
-async fn malloc_is_zeroed(
-    Pair {
-        mut conn,
-        mut peer,
-        mut place,
-        ..
-    }: Pair,
-) -> Verdict {
+async fn malloc_is_zeroed(Pair { mut conn, mut peer, mut place, .. }: Pair) -> Verdict {
     for round in 0..4 {
         for size in [1, 100, 4096, 64 * KIB, MIB] {
             dirty(&mut conn, &mut peer, size).await?;
@@ -73,24 +66,15 @@ async fn dirty(from: &mut dyn Conn, to: &mut Box<dyn Conn>, size: usize) -> Verd
     let slice = from.malloc(size);
     expect_equal(slice.len(), size, "the length of malloc's slice")?;
     let dirt = slice.iter().position(|byte| *byte != 0);
-    expect(dirt.is_none(), || {
-        format!("malloc({size}) is not zero at {dirt:?}")
-    })?;
+    expect(dirt.is_none(), || format!("malloc({size}) is not zero at {dirt:?}"))?;
     slice.fill(DIRT);
     // Received at the same time, since it may be more than the network holds.
     let (sent, received) = crate::waiting::both(flush(from), receive(to, size)).await;
     sent?;
-    expect(
-        received?.iter().all(|byte| *byte == DIRT),
-        || "what arrived is not what was sent",
-    )
+    expect(received?.iter().all(|byte| *byte == DIRT), || "what arrived is not what was sent")
 }
 
-async fn unfilled_is_sent_as_zeros(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn unfilled_is_sent_as_zeros(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     dirty(&mut conn, &mut peer, 8 * KIB).await?;
     dirty(&mut peer, &mut conn, 8 * KIB).await?;
     for size in [100, 5000, 100_000] {
@@ -102,20 +86,12 @@ async fn unfilled_is_sent_as_zeros(
         expected[..10].copy_from_slice(b"0123456789");
         expected.extend_from_slice(b"end");
         let seen = receive(&mut peer, expected.len()).await?;
-        expect_bytes(
-            &seen,
-            &expected,
-            format_args!("malloc({size}) with 10 bytes filled"),
-        )?;
+        expect_bytes(&seen, &expected, format_args!("malloc({size}) with 10 bytes filled"))?;
     }
     Ok(())
 }
 
-async fn malloc_of_nothing_is_fine(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn malloc_of_nothing_is_fine(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     expect_equal(conn.malloc(0).len(), 0, "the length of malloc(0)'s slice")?;
     expect_equal(conn.queued(), 0, "queued() after malloc(0)")?;
     flush(&mut conn).await?;
@@ -127,29 +103,16 @@ async fn malloc_of_nothing_is_fine(
     conn.put(b"b");
     expect_equal(conn.queued(), 2, "queued()")?;
     flush(&mut conn).await?;
-    expect_bytes(
-        &receive(&mut peer, 2).await?,
-        b"ab",
-        "what arrived around malloc(0)",
-    )
+    expect_bytes(&receive(&mut peer, 2).await?, b"ab", "what arrived around malloc(0)")
 }
 
-async fn call_order_is_kept(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn call_order_is_kept(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     const SIZES: [usize; 6] = [0, 1, 4095, 4096, 4097, MIB];
     let data = random_bytes(32, 3 * MIB);
     // Each pair of sizes next to each other, in both kinds of call.
     let turns: Vec<_> = SIZES
         .iter()
-        .flat_map(|a| {
-            SIZES
-                .iter()
-                .enumerate()
-                .map(move |(at, b)| [*a, *b, SIZES[(at + 1) % 6]])
-        })
+        .flat_map(|a| SIZES.iter().enumerate().map(move |(at, b)| [*a, *b, SIZES[(at + 1) % 6]]))
         .collect();
     let (sent, order) = (data.clone(), turns.clone());
     let writer = Task::start(async move {
@@ -157,8 +120,7 @@ async fn call_order_is_kept(
             let total = first + second + third;
             conn.malloc(first).copy_from_slice(&sent[..first]);
             conn.write_binary(sent.slice(first..first + second));
-            conn.malloc(third)
-                .copy_from_slice(&sent[first + second..total]);
+            conn.malloc(third).copy_from_slice(&sent[first + second..total]);
             expect_equal(conn.queued(), total, "queued() before flush")?;
             conn.flush().await?;
             expect_equal(conn.queued(), 0, "queued() after flush")?;
@@ -178,11 +140,7 @@ async fn call_order_is_kept(
     Ok(())
 }
 
-async fn only_a_flush_sends(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn only_a_flush_sends(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     at_once("an empty flush", conn.flush()).await??;
     expect_silence(&mut peer, "after an empty flush").await?;
 
@@ -197,11 +155,7 @@ async fn only_a_flush_sends(
         flush(&mut conn).await?;
         expect_equal(conn.queued(), 0, "queued() after flush")?;
     }
-    expect_bytes(
-        &receive(&mut peer, data.len()).await?,
-        &data,
-        "what arrived after flush",
-    )?;
+    expect_bytes(&receive(&mut peer, data.len()).await?, &data, "what arrived after flush")?;
     expect_silence(&mut peer, "a second time").await?;
 
     // Also when it is more than any buffer holds.
@@ -211,18 +165,10 @@ async fn only_a_flush_sends(
     expect_silence(&mut peer, "before a flush of 2 MiB").await?;
     let writer = Task::start(async move { conn.flush().await.map(|()| conn) });
     let seen = receive(&mut peer, 2 * MIB).await?;
-    expect_bytes(
-        &seen,
-        &[&long[..], &long[..]].concat(),
-        "what arrived after a flush of 2 MiB",
-    )?;
+    expect_bytes(&seen, &[&long[..], &long[..]].concat(), "what arrived after a flush of 2 MiB")?;
     let mut conn = within("flush", writer.join()).await???;
     flush(&mut conn).await?;
     expect_silence(&mut peer, "a second time").await?;
     send(&mut conn, b"last").await?;
-    expect_bytes(
-        &receive(&mut peer, 4).await?,
-        b"last",
-        "what arrived at last",
-    )
+    expect_bytes(&receive(&mut peer, 4).await?, b"last", "what arrived at last")
 }

@@ -61,18 +61,10 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-async fn held_bytes_are_shown(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn held_bytes_are_shown(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     let data = random_bytes(1, 1000);
     send(&mut peer, &data).await?;
-    expect_bytes(
-        within("peek(1000)", conn.peek(1000)).await??,
-        &data,
-        "peek(1000)",
-    )?;
+    expect_bytes(within("peek(1000)", conn.peek(1000)).await??, &data, "peek(1000)")?;
     for n in [1, 7, 500, 999, 1000, 1] {
         for time in ["first", "second"] {
             let what = format!("the {time} peek({n}) of 1000 held");
@@ -82,26 +74,13 @@ async fn held_bytes_are_shown(
         }
     }
     conn.skip(300)?;
-    expect_bytes(
-        at_once("peek", conn.peek(200)).await??,
-        &data[300..500],
-        "peek(200) after skip",
-    )
+    expect_bytes(at_once("peek", conn.peek(200)).await??, &data[300..500], "peek(200) after skip")
 }
 
 async fn nothing_is_shown_without_io(
-    Pair {
-        mut conn,
-        mut peer,
-        capabilities,
-        ..
-    }: Pair,
+    Pair { mut conn, mut peer, capabilities, .. }: Pair,
 ) -> Verdict {
-    expect_bytes(
-        at_once("peek(0)", conn.peek(0)).await??,
-        b"",
-        "peek(0) of nothing",
-    )?;
+    expect_bytes(at_once("peek(0)", conn.peek(0)).await??, b"", "peek(0) of nothing")?;
     send(&mut peer, b"0123456789").await?;
     moment().await;
     let before = (conn.len(), conn.stats().received);
@@ -109,26 +88,14 @@ async fn nothing_is_shown_without_io(
     let after = (conn.len(), conn.stats().received);
     expect_equal(after, before, "len() and stats().received after peek(0)")?;
     within("peek(10)", conn.peek(10)).await??;
-    expect_bytes(
-        at_once("peek(0)", conn.peek(0)).await??,
-        b"",
-        "peek(0) of 10 held",
-    )?;
+    expect_bytes(at_once("peek(0)", conn.peek(0)).await??, b"", "peek(0) of 10 held")?;
     expect_equal(conn.len(), 10, "len()")?;
     end(&mut peer, &capabilities).await?;
     moment().await;
-    expect_bytes(
-        at_once("peek(0)", conn.peek(0)).await??,
-        b"",
-        "peek(0) after the end",
-    )
+    expect_bytes(at_once("peek(0)", conn.peek(0)).await??, b"", "peek(0) after the end")
 }
 
-async fn it_waits_for_the_last_byte(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn it_waits_for_the_last_byte(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     let data = random_bytes(3, 40);
     for part in [&data[..20], &data[20..]] {
         {
@@ -145,11 +112,7 @@ async fn it_waits_for_the_last_byte(
     Ok(())
 }
 
-async fn a_long_peek_is_contiguous(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn a_long_peek_is_contiguous(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     let data = random_bytes(4, 16 * MIB);
     let sent = data.clone();
     let writer = Task::start(async move {
@@ -167,14 +130,7 @@ async fn a_long_peek_is_contiguous(
     Ok(())
 }
 
-async fn bytes_before_the_end_stay(
-    Pair {
-        mut conn,
-        mut peer,
-        capabilities,
-        ..
-    }: Pair,
-) -> Verdict {
+async fn bytes_before_the_end_stay(Pair { mut conn, mut peer, capabilities, .. }: Pair) -> Verdict {
     let data = random_bytes(5, 10);
     send(&mut peer, &data).await?;
     end(&mut peer, &capabilities).await?;
@@ -182,23 +138,12 @@ async fn bytes_before_the_end_stay(
         let result = within("peek(20)", conn.peek(20)).await?;
         expect_error(result, &ErrorKind::Eof, "peek(20) of 10 bytes and the end")?;
         expect_equal(conn.len(), 10, "len() after the end")?;
-        expect_bytes(
-            at_once("peek(10)", conn.peek(10)).await??,
-            &data,
-            "peek(10)",
-        )?;
+        expect_bytes(at_once("peek(10)", conn.peek(10)).await??, &data, "peek(10)")?;
     }
     expect_bytes(&conn.split(10)?, &data, "split(10) after the end")
 }
 
-async fn the_end_is_seen_each_time(
-    Pair {
-        mut conn,
-        mut peer,
-        capabilities,
-        ..
-    }: Pair,
-) -> Verdict {
+async fn the_end_is_seen_each_time(Pair { mut conn, mut peer, capabilities, .. }: Pair) -> Verdict {
     {
         let mut peek = pin!(conn.peek(1));
         still_waits("peek(1) of nothing", MOMENT, peek.as_mut()).await?;
@@ -227,11 +172,7 @@ async fn many_peeks_do_not_grow_memory(Pair { mut conn, peer, .. }: Pair) -> Ver
     for _ in 0..10_000 {
         let n = random.between(1, 16 * KIB);
         let seen = within("peek", conn.peek(n)).await??;
-        expect_bytes(
-            seen,
-            &stream.part(read, n),
-            format_args!("peek({n}) at {read}"),
-        )?;
+        expect_bytes(seen, &stream.part(read, n), format_args!("peek({n}) at {read}"))?;
         conn.skip(n)?;
         conn.release();
         read += n;
@@ -240,12 +181,8 @@ async fn many_peeks_do_not_grow_memory(Pair { mut conn, peer, .. }: Pair) -> Ver
             format!("after {read} bytes, {held} unread, input memory is {memory}")
         })?;
     }
-    let growth = resident_memory()
-        .zip(resident)
-        .map_or(0, |(now, then)| now.saturating_sub(then));
-    expect(growth <= GROWTH, || {
-        format!("the process grew by {growth} bytes over {read} read")
-    })
+    let growth = resident_memory().zip(resident).map_or(0, |(now, then)| now.saturating_sub(then));
+    expect(growth <= GROWTH, || format!("the process grew by {growth} bytes over {read} read"))
 }
 
 async fn skipped_bytes_are_gone(Pair { mut conn, peer, .. }: Pair) -> Verdict {
@@ -256,21 +193,13 @@ async fn skipped_bytes_are_gone(Pair { mut conn, peer, .. }: Pair) -> Verdict {
     for _ in 0..2000 {
         let n = random.between(1, 1000);
         let seen = within("peek", conn.peek(n)).await??;
-        expect_bytes(
-            seen,
-            &stream.part(read, n),
-            format_args!("peek({n}) after skip to {read}"),
-        )?;
+        expect_bytes(seen, &stream.part(read, n), format_args!("peek({n}) after skip to {read}"))?;
         let skipped = random.between(0, conn.len());
         conn.skip(skipped)?;
         read += skipped;
         let held = conn.buffered().len().min(Endless::LONGEST);
         let shown = &conn.buffered()[..held];
-        expect_bytes(
-            shown,
-            &stream.part(read, held),
-            format_args!("buffered() at {read}"),
-        )?;
+        expect_bytes(shown, &stream.part(read, held), format_args!("buffered() at {read}"))?;
         match random.between(0, 3) {
             0 => conn.release(),
             // A waiting peek in between may move the bytes that are held.

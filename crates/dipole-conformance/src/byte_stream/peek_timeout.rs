@@ -40,11 +40,7 @@ pub(super) const CASES: &[Case] = &[
 
 const TIMEOUT: Duration = Duration::from_millis(100);
 
-async fn a_timeout_keeps_what_is_held(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn a_timeout_keeps_what_is_held(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     conn.set_read_timeout(Some(TIMEOUT));
     let result = on_time("peek(1) of nothing", TIMEOUT, conn.peek(1)).await?;
     expect_error(result, &ErrorKind::TimedOut, "peek(1) of nothing")?;
@@ -55,18 +51,10 @@ async fn a_timeout_keeps_what_is_held(
     let result = on_time("peek(20) of 10 bytes", TIMEOUT, conn.peek(20)).await?;
     expect_error(result, &ErrorKind::TimedOut, "peek(20) of 10 bytes")?;
     expect_equal(conn.len(), 10, "len() after the timeout")?;
-    expect_bytes(
-        at_once("peek(10)", conn.peek(10)).await??,
-        &data,
-        "peek(10) after the timeout",
-    )
+    expect_bytes(at_once("peek(10)", conn.peek(10)).await??, &data, "peek(10) after the timeout")
 }
 
-async fn it_reads_on_after_a_timeout(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn it_reads_on_after_a_timeout(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     let data = random_bytes(8, 30);
     conn.set_read_timeout(Some(Duration::from_millis(20)));
     for sent in [0, 10, 20] {
@@ -76,21 +64,13 @@ async fn it_reads_on_after_a_timeout(
         let result = within("peek", conn.peek(n)).await?;
         match sent {
             20 => expect_bytes(result?, &data, "peek(30) after two timeouts")?,
-            _ => drop(expect_error(
-                result,
-                &ErrorKind::TimedOut,
-                "peek(25) of fewer bytes",
-            )?),
+            _ => drop(expect_error(result, &ErrorKind::TimedOut, "peek(25) of fewer bytes")?),
         }
     }
     Ok(())
 }
 
-async fn drips_do_not_extend_the_timeout(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn drips_do_not_extend_the_timeout(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     let _drip = Task::start(async move {
         while peer.write_all(b"drip").await.is_ok() {
             sleep(Duration::from_millis(15)).await;
@@ -99,38 +79,21 @@ async fn drips_do_not_extend_the_timeout(
     conn.set_read_timeout(Some(TIMEOUT));
     let result = on_time("peek(200) of a drip", TIMEOUT, conn.peek(200)).await?;
     expect_error(result, &ErrorKind::TimedOut, "peek(200) of a drip")?;
-    expect(conn.len() >= 4, || {
-        format!("{} bytes held after the timeout of a drip", conn.len())
-    })
+    expect(conn.len() >= 4, || format!("{} bytes held after the timeout of a drip", conn.len()))
 }
 
-async fn held_bytes_beat_the_timeout(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn held_bytes_beat_the_timeout(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     send(&mut peer, b"held").await?;
     within("peek(4)", conn.peek(4)).await??;
     conn.set_read_timeout(Some(Duration::ZERO));
-    expect_bytes(
-        at_once("peek(4)", conn.peek(4)).await??,
-        b"held",
-        "peek(4) with no time",
-    )?;
+    expect_bytes(at_once("peek(4)", conn.peek(4)).await??, b"held", "peek(4) with no time")?;
     let result = within("peek(5)", conn.peek(5)).await?;
     expect_error(result, &ErrorKind::TimedOut, "peek(5) of 4 with no time")?;
-    expect_bytes(
-        at_once("peek(4)", conn.peek(4)).await??,
-        b"held",
-        "peek(4) after a timeout",
-    )?;
+    expect_bytes(at_once("peek(4)", conn.peek(4)).await??, b"held", "peek(4) after a timeout")?;
 
     // A wait for more whose timer has run out, and then less is enough.
     conn.set_read_timeout(Some(Duration::from_millis(20)));
-    expect(
-        fill_once(&mut conn, 5).await.is_pending(),
-        || "a fill of 5 with 4 held is ready",
-    )?;
+    expect(fill_once(&mut conn, 5).await.is_pending(), || "a fill of 5 with 4 held is ready")?;
     sleep(Duration::from_millis(50)).await;
     match fill_once(&mut conn, 4).await {
         Poll::Ready(Ok(())) => expect_bytes(conn.buffered(), b"held", "what is held"),

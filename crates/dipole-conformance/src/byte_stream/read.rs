@@ -44,12 +44,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 async fn single_bytes_come_in_order(
-    Pair {
-        mut conn,
-        mut peer,
-        capabilities,
-        ..
-    }: Pair,
+    Pair { mut conn, mut peer, capabilities, .. }: Pair,
 ) -> Verdict {
     let data = random_bytes(24, 3000);
     send(&mut peer, &data[..1000]).await?;
@@ -71,11 +66,7 @@ async fn single_bytes_come_in_order(
     Ok(())
 }
 
-async fn read_binary_is_exact(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn read_binary_is_exact(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     const SIZES: [usize; 8] = [0, 1, 4095, 4096, 4097, 100_000, MIB, 1];
     let data = random_bytes(25, SIZES.iter().sum());
     let sent = data.clone();
@@ -93,28 +84,15 @@ async fn read_binary_is_exact(
     expect_equal(at, data.len(), "what was read")?;
     at = 0;
     for (size, slice) in SIZES.into_iter().zip(owned) {
-        expect_bytes(
-            &slice,
-            &data[at..at + size],
-            format_args!("read_binary({size}) at {at}"),
-        )?;
+        expect_bytes(&slice, &data[at..at + size], format_args!("read_binary({size}) at {at}"))?;
         at += size;
     }
     drop(writer.join().await??);
-    expect_bytes(
-        &at_once("read_binary(0)", conn.read_binary(0)).await??,
-        b"",
-        "read_binary(0)",
-    )
+    expect_bytes(&at_once("read_binary(0)", conn.read_binary(0)).await??, b"", "read_binary(0)")
 }
 
 async fn a_short_read_binary_consumes_nothing(
-    Pair {
-        mut conn,
-        mut peer,
-        capabilities,
-        ..
-    }: Pair,
+    Pair { mut conn, mut peer, capabilities, .. }: Pair,
 ) -> Verdict {
     let data = random_bytes(26, 10);
     send(&mut peer, &data).await?;
@@ -128,89 +106,39 @@ async fn a_short_read_binary_consumes_nothing(
     end(&mut peer, &capabilities).await?;
     for _ in 0..2 {
         let result = within("read_binary(20)", conn.read_binary(20)).await?;
-        expect_error(
-            result,
-            &ErrorKind::Eof,
-            "read_binary(20) of 10 bytes and the end",
-        )?;
+        expect_error(result, &ErrorKind::Eof, "read_binary(20) of 10 bytes and the end")?;
         expect_bytes(conn.buffered(), &data, "what is held at the end")?;
     }
-    expect_bytes(
-        &receive(&mut conn, 10).await?,
-        &data,
-        "read_binary(10) at the end",
-    )
+    expect_bytes(&receive(&mut conn, 10).await?, &data, "read_binary(10) at the end")
 }
 
-async fn read_takes_what_is_there(
-    Pair {
-        mut conn,
-        mut peer,
-        capabilities,
-        ..
-    }: Pair,
-) -> Verdict {
+async fn read_takes_what_is_there(Pair { mut conn, mut peer, capabilities, .. }: Pair) -> Verdict {
     let mut buffer = [0; 100];
-    expect_equal(
-        at_once("read(empty)", conn.read(&mut [])).await??,
-        0,
-        "read(empty)",
-    )?;
+    expect_equal(at_once("read(empty)", conn.read(&mut [])).await??, 0, "read(empty)")?;
     {
         let mut read = pin!(conn.read(&mut buffer));
         still_waits("read of nothing", MOMENT, read.as_mut()).await?;
         send(&mut peer, b"x").await?;
-        expect_equal(
-            within("read of one byte", read).await??,
-            1,
-            "read of one byte",
-        )?;
+        expect_equal(within("read of one byte", read).await??, 1, "read of one byte")?;
     }
     expect_bytes(&buffer[..1], b"x", "what was read")?;
 
     send(&mut peer, b"0123456789").await?;
     within("peek(10)", conn.peek(10)).await??;
-    expect_equal(
-        at_once("read(empty)", conn.read(&mut [])).await??,
-        0,
-        "read(empty) of 10",
-    )?;
-    expect_equal(
-        at_once("read", conn.read(&mut buffer[..3])).await??,
-        3,
-        "read of 3 of 10",
-    )?;
+    expect_equal(at_once("read(empty)", conn.read(&mut [])).await??, 0, "read(empty) of 10")?;
+    expect_equal(at_once("read", conn.read(&mut buffer[..3])).await??, 3, "read of 3 of 10")?;
     expect_bytes(&buffer[..3], b"012", "what was read")?;
-    expect_equal(
-        at_once("read", conn.read(&mut buffer)).await??,
-        7,
-        "read of 100 of 7",
-    )?;
+    expect_equal(at_once("read", conn.read(&mut buffer)).await??, 7, "read of 100 of 7")?;
     expect_bytes(&buffer[..7], b"3456789", "what was read")?;
 
     end(&mut peer, &capabilities).await?;
     for _ in 0..3 {
-        expect_equal(
-            within("read", conn.read(&mut buffer)).await??,
-            0,
-            "read at the end",
-        )?;
+        expect_equal(within("read", conn.read(&mut buffer)).await??, 0, "read at the end")?;
     }
-    expect_equal(
-        at_once("read(empty)", conn.read(&mut [])).await??,
-        0,
-        "read(empty) at the end",
-    )
+    expect_equal(at_once("read(empty)", conn.read(&mut [])).await??, 0, "read(empty) at the end")
 }
 
-async fn mixed_reads_are_in_order(
-    Pair {
-        mut conn,
-        mut peer,
-        capabilities,
-        ..
-    }: Pair,
-) -> Verdict {
+async fn mixed_reads_are_in_order(Pair { mut conn, mut peer, capabilities, .. }: Pair) -> Verdict {
     const SEED: u64 = 28;
     let data = random_bytes(SEED, MIB);
     let mut random = Random::new(SEED);
@@ -258,11 +186,7 @@ async fn one_read(conn: &mut Box<dyn Conn>, random: &mut Random, rest: &[u8]) ->
             Ok(read)
         }
         2 => {
-            expect_equal(
-                within("read_byte", conn.read_byte()).await??,
-                rest[0],
-                "read_byte",
-            )?;
+            expect_equal(within("read_byte", conn.read_byte()).await??, rest[0], "read_byte")?;
             Ok(1)
         }
         3 => {

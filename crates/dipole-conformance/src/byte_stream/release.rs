@@ -43,14 +43,7 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-async fn release_is_idempotent(
-    Pair {
-        mut conn,
-        mut peer,
-        capabilities,
-        ..
-    }: Pair,
-) -> Verdict {
+async fn release_is_idempotent(Pair { mut conn, mut peer, capabilities, .. }: Pair) -> Verdict {
     conn.release();
     conn.release();
     let data = random_bytes(19, 100);
@@ -98,11 +91,7 @@ async fn release_keeps_unread_bytes(Pair { mut conn, peer, .. }: Pair) -> Verdic
         expect_equal(conn.len(), held, "len() after release")?;
         let shown = held.min(Endless::LONGEST);
         let seen = at_once("peek of what was held", conn.peek(shown)).await??;
-        expect_bytes(
-            seen,
-            &stream.part(read, shown),
-            format_args!("after release at {read}"),
-        )?;
+        expect_bytes(seen, &stream.part(read, shown), format_args!("after release at {read}"))?;
     }
     Ok(())
 }
@@ -132,15 +121,8 @@ async fn idle_connections_hold_no_buffer(subject: Arc<Subject>) -> Verdict {
     }
     for conn in &mut idle {
         expect_equal(conn.stats().input_memory, 0, "input memory after release")?;
-        expect(
-            fill_once(&mut *conn, 1).await.is_pending(),
-            || "an idle connection is readable",
-        )?;
-        expect_equal(
-            conn.stats().input_memory,
-            0,
-            "input memory of a connection that waits",
-        )?;
+        expect(fill_once(&mut *conn, 1).await.is_pending(), || "an idle connection is readable")?;
+        expect_equal(conn.stats().input_memory, 0, "input memory of a connection that waits")?;
     }
     let Some((now, then)) = resident_memory().zip(resident) else {
         return Ok(());
@@ -168,35 +150,18 @@ async fn small_pieces_need_little_memory(Pair { mut conn, peer, .. }: Pair) -> V
     let resident = resident_memory();
     for read in (0..TOTAL).step_by(KIB) {
         let seen = within("peek(1024)", conn.peek(KIB)).await??;
-        expect_bytes(
-            seen,
-            &stream.part(read, KIB),
-            format_args!("peek(1024) at {read}"),
-        )?;
+        expect_bytes(seen, &stream.part(read, KIB), format_args!("peek(1024) at {read}"))?;
         let before = conn.stats().input_memory;
         conn.skip(KIB)?;
         conn.release();
         let memory = conn.stats().input_memory.max(before);
-        expect(memory <= 64 * KIB, || {
-            format!("input memory is {memory} after {read} bytes")
-        })?;
+        expect(memory <= 64 * KIB, || format!("input memory is {memory} after {read} bytes"))?;
     }
-    let growth = resident_memory()
-        .zip(resident)
-        .map_or(0, |(now, then)| now.saturating_sub(then));
-    expect(growth <= GROWTH, || {
-        format!("the process grew by {growth} bytes over {TOTAL} read")
-    })
+    let growth = resident_memory().zip(resident).map_or(0, |(now, then)| now.saturating_sub(then));
+    expect(growth <= GROWTH, || format!("the process grew by {growth} bytes over {TOTAL} read"))
 }
 
-async fn owned_slices_stay_intact(
-    Pair {
-        mut conn,
-        mut peer,
-        mut place,
-        ..
-    }: Pair,
-) -> Verdict {
+async fn owned_slices_stay_intact(Pair { mut conn, mut peer, mut place, .. }: Pair) -> Verdict {
     const TOTAL: usize = 512 * KIB;
     let stream = Endless::new(23);
     let mut random = Random::new(23);
@@ -241,7 +206,5 @@ async fn owned_slices_stay_intact(
             expect_bytes(&slice, &stream.part(begin, slice.len()), what)
         })
     });
-    checked
-        .join()
-        .map_err(|_| Failure::broken("another thread panicked at the slices"))?
+    checked.join().map_err(|_| Failure::broken("another thread panicked at the slices"))?
 }

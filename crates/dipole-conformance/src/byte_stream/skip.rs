@@ -41,11 +41,7 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-async fn skip_is_exact(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn skip_is_exact(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     let data = random_bytes(14, 10_000);
     send(&mut peer, &data).await?;
     within("peek(10000)", conn.peek(data.len())).await??;
@@ -53,39 +49,20 @@ async fn skip_is_exact(
     for n in [1, 2, 97, 4096, 804, 4999, 1] {
         conn.skip(n)?;
         skipped += n;
-        expect_equal(
-            conn.len(),
-            data.len() - skipped,
-            format_args!("len() after skip({n})"),
-        )?;
+        expect_equal(conn.len(), data.len() - skipped, format_args!("len() after skip({n})"))?;
         let rest = conn.len();
         let seen = at_once("peek of the rest", conn.peek(rest)).await??;
-        expect_bytes(
-            seen,
-            &data[skipped..],
-            format_args!("the rest after skip({n})"),
-        )?;
+        expect_bytes(seen, &data[skipped..], format_args!("the rest after skip({n})"))?;
     }
     expect_equal(conn.len(), 0, "len() at the end")
 }
 
-async fn skipping_nothing_is_fine(
-    Pair {
-        mut conn,
-        mut peer,
-        capabilities,
-        ..
-    }: Pair,
-) -> Verdict {
+async fn skipping_nothing_is_fine(Pair { mut conn, mut peer, capabilities, .. }: Pair) -> Verdict {
     conn.skip(0)?;
     send(&mut peer, b"abc").await?;
     within("peek(3)", conn.peek(3)).await??;
     conn.skip(0)?;
-    expect_bytes(
-        at_once("peek(3)", conn.peek(3)).await??,
-        b"abc",
-        "peek(3) after skip(0)",
-    )?;
+    expect_bytes(at_once("peek(3)", conn.peek(3)).await??, b"abc", "peek(3) after skip(0)")?;
     conn.skip(3)?;
     conn.skip(0)?;
     end(&mut peer, &capabilities).await?;
@@ -94,28 +71,13 @@ async fn skipping_nothing_is_fine(
     Ok(conn.skip(0)?)
 }
 
-async fn skip_past_what_is_held(
-    Pair {
-        mut conn,
-        mut peer,
-        capabilities,
-        ..
-    }: Pair,
-) -> Verdict {
+async fn skip_past_what_is_held(Pair { mut conn, mut peer, capabilities, .. }: Pair) -> Verdict {
     expect_error(conn.skip(1), &ErrorKind::InvalidInput, "skip(1) of nothing")?;
     send(&mut peer, b"0123456789").await?;
     within("peek(10)", conn.peek(10)).await??;
     for n in [11, 1000, usize::MAX] {
-        expect_error(
-            conn.skip(n),
-            &ErrorKind::InvalidInput,
-            format_args!("skip({n}) of 10"),
-        )?;
-        expect_error(
-            conn.split(n),
-            &ErrorKind::InvalidInput,
-            format_args!("split({n}) of 10"),
-        )?;
+        expect_error(conn.skip(n), &ErrorKind::InvalidInput, format_args!("skip({n}) of 10"))?;
+        expect_error(conn.split(n), &ErrorKind::InvalidInput, format_args!("split({n}) of 10"))?;
         expect_equal(conn.len(), 10, format_args!("len() after skip({n})"))?;
         let seen = at_once("peek(10)", conn.peek(10)).await??;
         expect_bytes(seen, b"0123456789", "peek(10) after skip of too many")?;
@@ -141,18 +103,10 @@ async fn end_keeps_bytes(
     end(peer, capabilities).await?;
     let result = within("skip_all", conn.skip_all(held.len() + 1)).await?;
     expect_error(result, &ErrorKind::Eof, "skip_all past the end")?;
-    expect_bytes(
-        conn.buffered(),
-        held,
-        "what is held after a skip_all that failed",
-    )
+    expect_bytes(conn.buffered(), held, "what is held after a skip_all that failed")
 }
 
-async fn a_peek_after_skipping_all_refills(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn a_peek_after_skipping_all_refills(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     for round in 0..6_u8 {
         let data = vec![round; 1000];
         send(&mut peer, &data).await?;
@@ -160,10 +114,7 @@ async fn a_peek_after_skipping_all_refills(
         let held = conn.len();
         conn.skip(held)?;
         expect_equal(conn.len(), 0, "len() after skip(len)")?;
-        expect(
-            conn.is_empty() && conn.buffered().is_empty(),
-            || "bytes are held after skip(len)",
-        )?;
+        expect(conn.is_empty() && conn.buffered().is_empty(), || "bytes are held after skip(len)")?;
         if round % 2 == 0 {
             conn.release();
         }
@@ -171,22 +122,14 @@ async fn a_peek_after_skipping_all_refills(
             let mut peek = pin!(conn.peek(10));
             still_waits("peek(10) after skip(len)", MOMENT / 5, peek.as_mut()).await?;
             send(&mut peer, b"refilled10").await?;
-            expect_bytes(
-                within("peek(10)", peek).await??,
-                b"refilled10",
-                "the refill",
-            )?;
+            expect_bytes(within("peek(10)", peek).await??, b"refilled10", "the refill")?;
         }
         conn.skip(10)?;
     }
     Ok(())
 }
 
-async fn len_counts_what_is_held(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn len_counts_what_is_held(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     for _ in 0..3 {
         send(&mut peer, &[b'x'; 1000]).await?;
         moment().await;
@@ -208,8 +151,5 @@ async fn len_counts_what_is_held(
     expect_equal(conn.len(), 1766, "len() after skip(1234)")?;
     conn.release();
     expect_equal(conn.len(), 1766, "len() after release")?;
-    expect(
-        conn.buffered().len() <= conn.len(),
-        || "buffered() is longer than len()",
-    )
+    expect(conn.buffered().len() <= conn.len(), || "buffered() is longer than len()")
 }

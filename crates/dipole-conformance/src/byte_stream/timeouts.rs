@@ -52,26 +52,12 @@ async fn the_newest_timeout_holds(Pair { mut conn, peer, .. }: Pair) -> Verdict 
 
     // The operation that waits keeps what it began with, whether that is shorter or none.
     let begin = Instant::now();
-    expect(
-        fill_once(&mut conn, 1).await.is_pending(),
-        || "a fill of nothing is ready",
-    )?;
+    expect(fill_once(&mut conn, 1).await.is_pending(), || "a fill of nothing is ready")?;
     conn.set_read_timeout(LONG);
     let result = within("a fill under 50 ms", poll_fn(|cx| conn.poll_fill(cx, 1))).await?;
-    expect_on_time(
-        "a fill under 50 ms",
-        Duration::from_millis(50),
-        begin.elapsed(),
-    )?;
-    expect_error(
-        result,
-        &ErrorKind::TimedOut,
-        "a fill that began under 50 ms",
-    )?;
-    expect(
-        fill_once(&mut conn, 1).await.is_pending(),
-        || "a fill under 10 s is ready at once",
-    )?;
+    expect_on_time("a fill under 50 ms", Duration::from_millis(50), begin.elapsed())?;
+    expect_error(result, &ErrorKind::TimedOut, "a fill that began under 50 ms")?;
+    expect(fill_once(&mut conn, 1).await.is_pending(), || "a fill under 10 s is ready at once")?;
     conn.set_read_timeout(SHORT);
     let fill = poll_fn(|cx| conn.poll_fill(cx, 1));
     still_waits("a fill that began under 10 s", WHILE, pin!(fill)).await?;
@@ -93,11 +79,7 @@ async fn the_newest_timeout_holds(Pair { mut conn, peer, .. }: Pair) -> Verdict 
     Ok(())
 }
 
-async fn each_operation_has_its_own_timeout(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn each_operation_has_its_own_timeout(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     const PAUSE: Duration = Duration::from_millis(60);
     const TIMEOUT: Duration = Duration::from_millis(100);
     conn.set_read_timeout(Some(TIMEOUT));
@@ -115,9 +97,7 @@ async fn each_operation_has_its_own_timeout(
             // The writer may have been late; a timeout in its time never is its fault.
             Err(error) if error.is_timeout() => {
                 expect_on_time("read_byte until its timeout", TIMEOUT, begin.elapsed())?;
-                return Err(Failure::Late(format!(
-                    "byte {byte} came after its read's timeout"
-                )));
+                return Err(Failure::Late(format!("byte {byte} came after its read's timeout")));
             }
             Err(error) => return Err(error.into()),
         }
@@ -127,10 +107,7 @@ async fn each_operation_has_its_own_timeout(
     // A peek that was given up takes its timer with it.
     for _ in 0..3 {
         let ended = timeout(PAUSE, conn.peek(1)).await.is_ok();
-        expect(
-            !ended,
-            || "a peek ended within 60 ms under a timeout of 100 ms",
-        )?;
+        expect(!ended, || "a peek ended within 60 ms under a timeout of 100 ms")?;
     }
     send(&mut peer, b"x").await?;
     within("peek(1)", conn.peek(1)).await??;
@@ -138,12 +115,7 @@ async fn each_operation_has_its_own_timeout(
 }
 
 async fn closing_from_elsewhere_unblocks(
-    Pair {
-        mut conn,
-        mut peer,
-        mut place,
-        ..
-    }: Pair,
+    Pair { mut conn, mut peer, mut place, .. }: Pair,
 ) -> Verdict {
     // Both directions wait, in a task each.
     let closer = conn.closer();
@@ -153,10 +125,7 @@ async fn closing_from_elsewhere_unblocks(
     let fill = Task::start(async move { reader.fill(1).await });
     let flush = Task::start(async move { writer.flush().await });
     moment().await;
-    expect(
-        !fill.is_finished() && !flush.is_finished(),
-        || "a fill or flush did not wait",
-    )?;
+    expect(!fill.is_finished() && !flush.is_finished(), || "a fill or flush did not wait")?;
     closer.clone().close();
     closer.close();
     let result = within("the pending peek of a closed connection", fill.join()).await??;
@@ -178,11 +147,7 @@ async fn closing_from_elsewhere_unblocks(
             closer.close();
         });
         let result = within("a peek that is closed from elsewhere", conn.peek(1)).await?;
-        expect_error(
-            result,
-            &ErrorKind::Closed,
-            "a peek that is closed from elsewhere",
-        )?;
+        expect_error(result, &ErrorKind::Closed, "a peek that is closed from elsewhere")?;
         close.join().await?;
         conn.put(b"x");
         let result = at_once("a flush after it", conn.flush()).await?;

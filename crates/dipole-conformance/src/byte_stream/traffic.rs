@@ -71,9 +71,7 @@ pub(super) async fn moment() {
 /// Fails when a byte or the end comes to `conn` within a moment.
 pub(super) async fn expect_silence(conn: &mut dyn Conn, why: &str) -> Verdict {
     let came = timeout(MOMENT, conn.peek(1)).await.is_ok();
-    expect(!came, || {
-        format!("{} bytes or the end came: {why}", conn.len())
-    })
+    expect(!came, || format!("{} bytes or the end came: {why}", conn.len()))
 }
 
 /// Polls a fill once, and does not abandon it.

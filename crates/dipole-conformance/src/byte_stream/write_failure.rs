@@ -36,11 +36,7 @@ pub(super) const CASES: &[Case] = &[
 
 const TIMEOUT: Duration = Duration::from_millis(100);
 
-async fn a_write_timeout_is_final(
-    Pair {
-        mut conn, mut peer, ..
-    }: Pair,
-) -> Verdict {
+async fn a_write_timeout_is_final(Pair { mut conn, mut peer, .. }: Pair) -> Verdict {
     let data = random_bytes(38, MORE_THAN_FITS);
     conn.set_write_timeout(Some(TIMEOUT));
     conn.write_binary(data.clone());
@@ -65,40 +61,22 @@ async fn a_write_timeout_is_final(
     let result = at_once("shutdown after a timeout", conn.shutdown()).await?;
     expect_error(result, &ErrorKind::TimedOut, "shutdown after a timeout")?;
     let arrived = reader.join().await?;
-    expect(
-        arrived.len() < data.len(),
-        || "the whole message arrived after its timeout",
-    )?;
-    expect_bytes(
-        &arrived,
-        &data[..arrived.len()],
-        "what arrived of a message that timed out",
-    )
+    expect(arrived.len() < data.len(), || "the whole message arrived after its timeout")?;
+    expect_bytes(&arrived, &data[..arrived.len()], "what arrived of a message that timed out")
 }
 
-async fn a_flush_error_is_sticky(
-    Pair {
-        mut conn,
-        peer,
-        mut place,
-        ..
-    }: Pair,
-) -> Verdict {
+async fn a_flush_error_is_sticky(Pair { mut conn, peer, mut place, .. }: Pair) -> Verdict {
     conn.set_write_timeout(Some(Duration::from_millis(50)));
     queue(&mut conn);
     let result = within("a flush that nobody reads", conn.flush()).await?;
     let error = expect_error(result, &ErrorKind::TimedOut, "a flush that nobody reads")?;
-    sticks(&mut conn, &error)
-        .await
-        .map_err(|failure| failure.of("after a timeout"))?;
+    sticks(&mut conn, &error).await.map_err(|failure| failure.of("after a timeout"))?;
     drop((conn, peer));
 
     let (mut dialed, mut accepted) = place.connect().await?;
     accepted.close();
     let error = flush_until_error(&mut dialed).await?;
-    sticks(&mut dialed, &error)
-        .await
-        .map_err(|failure| failure.of("with the peer gone"))
+    sticks(&mut dialed, &error).await.map_err(|failure| failure.of("with the peer gone"))
 }
 
 /// Queues 16 MiB, of which half is copied.
@@ -111,9 +89,7 @@ async fn sticks(conn: &mut Box<dyn Conn>, error: &Error) -> Verdict {
     const FREED: usize = 64 * KIB;
     for again in 0..4 {
         let memory = conn.stats().output_memory;
-        expect(memory <= FREED, || {
-            format!("output memory is {memory} after a flush failed")
-        })?;
+        expect(memory <= FREED, || format!("output memory is {memory} after a flush failed"))?;
         expect_equal(conn.queued(), 0, "queued() after a flush failed")?;
         if again % 2 == 0 {
             queue(conn);
@@ -137,24 +113,13 @@ async fn flush_until_error(conn: &mut Box<dyn Conn>) -> Verdict<Error> {
     Err(Failure::broken("1000 flushes succeeded with the peer gone"))
 }
 
-async fn a_flush_to_nobody_fails(
-    Pair {
-        mut conn,
-        mut peer,
-        mut place,
-        ..
-    }: Pair,
-) -> Verdict {
+async fn a_flush_to_nobody_fails(Pair { mut conn, mut peer, mut place, .. }: Pair) -> Verdict {
     peer.close();
-    flush_until_error(&mut conn)
-        .await
-        .map_err(|failure| failure.of("after close"))?;
+    flush_until_error(&mut conn).await.map_err(|failure| failure.of("after close"))?;
 
     let (mut dialed, accepted) = place.connect().await?;
     drop(accepted);
-    flush_until_error(&mut dialed)
-        .await
-        .map_err(|failure| failure.of("after drop"))?;
+    flush_until_error(&mut dialed).await.map_err(|failure| failure.of("after drop"))?;
 
     // Gone with bytes unread, and this end with a flush that waits.
     let (mut dialed, mut accepted) = place.connect().await?;

@@ -31,27 +31,18 @@ pub(super) async fn every_declared_family(subject: Arc<Subject>) -> Verdict {
     }
     if capabilities.unix_abstract {
         // The folder's name is nobody else's.
-        addresses.push(Addr::Abstract(
-            folder.path().as_os_str().as_encoded_bytes().into(),
-        ));
+        addresses.push(Addr::Abstract(folder.path().as_os_str().as_encoded_bytes().into()));
     }
     for address in &addresses {
-        let mut place = Rendezvous::at(&subject, address)
-            .await
-            .map_err(|failure| failure.of(address))?;
-        carries_bytes(&mut place)
-            .await
-            .map_err(|failure| failure.of(address))?;
+        let mut place =
+            Rendezvous::at(&subject, address).await.map_err(|failure| failure.of(address))?;
+        carries_bytes(&mut place).await.map_err(|failure| failure.of(address))?;
     }
     if capabilities.host_names && capabilities.tcp {
-        host_name(&subject)
-            .await
-            .map_err(|failure| failure.of("localhost"))?;
+        host_name(&subject).await.map_err(|failure| failure.of("localhost"))?;
     }
     if capabilities.tcp && !has_ipv6() {
-        return Err(Failure::not_applicable(
-            "IPv6 on this machine; all other families passed",
-        ));
+        return Err(Failure::not_applicable("IPv6 on this machine; all other families passed"));
     }
     Ok(())
 }
@@ -59,9 +50,7 @@ pub(super) async fn every_declared_family(subject: Arc<Subject>) -> Verdict {
 /// A dial by name reaches a listener at the name's first address.
 async fn host_name(subject: &Arc<Subject>) -> Verdict {
     let Some(ip) = addresses_of_localhost().first().copied() else {
-        return Err(Failure::not_applicable(
-            "a name on this machine; all addresses passed",
-        ));
+        return Err(Failure::not_applicable("a name on this machine; all addresses passed"));
     };
     let mut place = Rendezvous::at(subject, &SocketAddr::new(ip, 0).into()).await?;
     let port = place.address.port().unwrap_or_default();
@@ -113,11 +102,7 @@ async fn expect_quick(subject: &Subject, address: &Addr) -> Verdict {
     // RFC 8305 section 5: the recommended delay before the next attempt begins.
     const DELAY: Duration = Duration::from_millis(250);
     let begin = Instant::now();
-    let conn = dial(
-        subject,
-        &Addr::host("localhost", address.port().unwrap_or_default()),
-    )
-    .await?;
+    let conn = dial(subject, &Addr::host("localhost", address.port().unwrap_or_default())).await?;
     expect_no_later("dial localhost", DELAY, begin.elapsed())?;
     expect_equal(conn.peer_addr(), address.clone(), "peer_addr")
 }
@@ -143,10 +128,7 @@ impl Silent {
                     Err(_) => break,
                 }
             }
-            Ok(Self {
-                _listener: listener,
-                _queue: queue,
-            })
+            Ok(Self { _listener: listener, _queue: queue })
         };
         listen().map_err(|error: std::io::Error| dipole_net::Error::from(error).into())
     }
@@ -159,7 +141,5 @@ fn has_ipv6() -> bool {
 /// From a file, so this waits for no network.
 fn addresses_of_localhost() -> Vec<IpAddr> {
     let found = ("localhost", 0).to_socket_addrs();
-    found
-        .map(|addresses| addresses.map(|address| address.ip()).collect())
-        .unwrap_or_default()
+    found.map(|addresses| addresses.map(|address| address.ip()).collect()).unwrap_or_default()
 }

@@ -32,10 +32,7 @@ impl Footprint {
     /// as a ring or a pool, does not count.
     pub(super) async fn of(place: &mut Rendezvous) -> Verdict<Self> {
         drop(place.connect().await?);
-        Ok(Self {
-            descriptors: open_descriptors(),
-            tasks: live_tasks(),
-        })
+        Ok(Self { descriptors: open_descriptors(), tasks: live_tasks() })
     }
 
     /// Fails when there is more now than there was.
@@ -43,17 +40,11 @@ impl Footprint {
         if let Some(before) = self.descriptors
             && let Some(seen) = settled(before, open_descriptors).await
         {
-            expect(seen <= before, || {
-                format!("{after}: {seen} descriptors, before {before}")
-            })?;
+            expect(seen <= before, || format!("{after}: {seen} descriptors, before {before}"))?;
         }
         let before = self.tasks;
-        let seen = settled(before, || Some(live_tasks()))
-            .await
-            .unwrap_or_default();
-        expect(seen <= before, || {
-            format!("{after}: {seen} tasks, before {before}")
-        })
+        let seen = settled(before, || Some(live_tasks())).await.unwrap_or_default();
+        expect(seen <= before, || format!("{after}: {seen} tasks, before {before}"))
     }
 }
 
@@ -75,9 +66,7 @@ pub(super) async fn accept_the_kept(place: &mut Rendezvous) -> Verdict<usize> {
             Found::Sent(bytes) if bytes == KEPT => kept += 1,
             Found::Sent(bytes) if bytes == LAST && !seen_last => seen_last = true,
             Found::Sent(bytes) => {
-                return Err(Failure::broken(format_args!(
-                    "a dial sent {bytes:02x?} by itself"
-                )));
+                return Err(Failure::broken(format_args!("a dial sent {bytes:02x?} by itself")));
             }
         }
     }
@@ -99,9 +88,7 @@ async fn found(incoming: Result<Incoming>) -> Verdict<Found> {
     let mut conn = match connection.map(|connection| connection.into_bytes()) {
         Ok(Some(conn)) => conn,
         Ok(None) => {
-            return Err(Failure::broken(
-                "accept gave streams, expected a byte stream",
-            ));
+            return Err(Failure::broken("accept gave streams, expected a byte stream"));
         }
         Err(error) if error.is_eof() || error.is_closed() => return Ok(Found::Gone),
         Err(error) => return Err(error.into()),
@@ -110,9 +97,9 @@ async fn found(incoming: Result<Incoming>) -> Verdict<Found> {
     match conn.peek(1).await {
         Ok(bytes) => Ok(Found::Sent(bytes.to_vec())),
         Err(error) if error.is_eof() || error.is_closed() => Ok(Found::Gone),
-        Err(error) if *error.kind() == ErrorKind::TimedOut => Err(Failure::broken(
-            "a dial that was given up left a connection that lives",
-        )),
+        Err(error) if *error.kind() == ErrorKind::TimedOut => {
+            Err(Failure::broken("a dial that was given up left a connection that lives"))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -37,9 +37,7 @@ pub(super) async fn short_timeouts(subject: Arc<Subject>) -> Verdict {
     for _ in 0..DIALS {
         drop(short_dial(&subject, &crowded.address).await?);
     }
-    footprint
-        .expect_no_more("after dials of a crowded listener")
-        .await
+    footprint.expect_no_more("after dials of a crowded listener").await
 }
 
 /// A connection, or `None` when the timeout came first.
@@ -81,9 +79,7 @@ pub(super) async fn dropped_dials(subject: Arc<Subject>) -> Verdict {
         let dial = subject.dialer.dial_timeout(&crowded.address, None);
         drop(give_up(polls % 5, dial).await);
     }
-    footprint
-        .expect_no_more("after dials of a crowded listener")
-        .await
+    footprint.expect_no_more("after dials of a crowded listener").await
 }
 
 /// A listener whose queue is short and never emptied, so that dials wait: TCP on Linux does so.
@@ -100,9 +96,5 @@ fn crowded(subject: &Arc<Subject>) -> Verdict<Option<Rendezvous>> {
     let mut listeners = subject.transport.listen(&address, &options)?;
     let listener = listeners.remove(0);
     let address = listener.local_addr();
-    Ok(Some(Rendezvous {
-        subject: Arc::clone(subject),
-        listener,
-        address,
-    }))
+    Ok(Some(Rendezvous { subject: Arc::clone(subject), listener, address }))
 }

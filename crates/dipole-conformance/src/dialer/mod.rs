@@ -53,21 +53,12 @@ pub(crate) const CASES: &[Case] = &[
                    also TLS in TLS",
         run: |_| no_tls(),
     },
-    Case {
-        id: "D8",
-        sentence: "a failed add_tls closes the connection",
-        run: |_| no_tls(),
-    },
+    Case { id: "D8", sentence: "a failed add_tls closes the connection", run: |_| no_tls() },
 ];
 
 /// The kit brings no TLS layer yet, and a network library has none of its own.
 fn no_tls() -> BoxFuture<'static, Outcome> {
-    Box::pin(async {
-        Err(Failure::not_applicable(
-            "a TLS layer (the kit has none yet)",
-        ))
-        .into()
-    })
+    Box::pin(async { Err(Failure::not_applicable("a TLS layer (the kit has none yet)")).into() })
 }
 
 #[cfg(test)]

@@ -22,12 +22,7 @@ pub(super) async fn each_failure_has_its_kind(subject: Arc<Subject>) -> Verdict 
     let capabilities = subject.dialer.capabilities();
 
     let address = first_address(&subject)?;
-    expect_failure(
-        &subject,
-        &nobody_listens(&subject, &address)?,
-        &ErrorKind::Refused,
-    )
-    .await?;
+    expect_failure(&subject, &nobody_listens(&subject, &address)?, &ErrorKind::Refused).await?;
     let foreign = Addr::other("nosuch", "x");
     expect_failure(&subject, &foreign, &ErrorKind::Unsupported).await?;
     if capabilities.host_names {
@@ -112,9 +107,7 @@ async fn expect_failure_with(
     let begin = Instant::now();
     let dial = subject.dialer.dial_connection(address, options);
     let Ok(dialled) = timeout(TIMEOUT * 2, dial).await else {
-        return Err(Failure::broken(format_args!(
-            "{what} ignores its timeout of {TIMEOUT:?}"
-        )));
+        return Err(Failure::broken(format_args!("{what} ignores its timeout of {TIMEOUT:?}")));
     };
     expect_no_later(&what, TIMEOUT, begin.elapsed())?;
     expect_error(dialled, kind, what).map(drop)

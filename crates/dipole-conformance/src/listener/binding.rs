@@ -12,11 +12,7 @@ use crate::verdict::{Failure, Verdict, expect, expect_error};
 /// L1.
 pub(super) async fn each_failure_has_its_kind(subject: Arc<Subject>) -> Verdict {
     let capabilities = subject.transport.capabilities();
-    expect_failure(
-        &subject,
-        &Addr::other("nosuch", "x"),
-        &ErrorKind::Unsupported,
-    )?;
+    expect_failure(&subject, &Addr::other("nosuch", "x"), &ErrorKind::Unsupported)?;
     taken(&subject, &first_address(&subject)?).await?;
     if capabilities.tcp {
         // RFC 5737: no machine has this address.
@@ -31,11 +27,7 @@ pub(super) async fn each_failure_has_its_kind(subject: Arc<Subject>) -> Verdict 
     }
     if capabilities.unix_paths {
         taken(&subject, &folder.address("taken")).await?;
-        expect_failure(
-            &subject,
-            &folder.address("missing/socket"),
-            &ErrorKind::NotFound,
-        )?;
+        expect_failure(&subject, &folder.address("missing/socket"), &ErrorKind::NotFound)?;
         // No system has room for so long a path in the address of a socket.
         let long = folder.address(&"x".repeat(200));
         expect_failure(&subject, &long, &ErrorKind::InvalidInput)?;
@@ -52,22 +44,11 @@ async fn taken(subject: &Arc<Subject>, address: &Addr) -> Verdict {
         let address = listeners[0].local_addr();
         expect_failure(subject, &address, &ErrorKind::AddrInUse)?;
         let joined = subject.transport.listen(&address, &options);
-        expect_error(
-            joined,
-            &ErrorKind::AddrInUse,
-            format!("listen on {address} with shards"),
-        )?;
+        expect_error(joined, &ErrorKind::AddrInUse, format!("listen on {address} with shards"))?;
         if shards == 1 {
             let listener = listeners.remove(0);
-            let mut place = Rendezvous {
-                subject: Arc::clone(subject),
-                listener,
-                address,
-            };
-            place
-                .connect()
-                .await
-                .map_err(|failure| failure.of("after a second listen"))?;
+            let mut place = Rendezvous { subject: Arc::clone(subject), listener, address };
+            place.connect().await.map_err(|failure| failure.of("after a second listen"))?;
         }
     }
     Ok(())
@@ -94,20 +75,12 @@ pub(super) async fn real_port(subject: Arc<Subject>) -> Verdict {
     for address in &subject.addresses {
         let mut one = Rendezvous::at(&subject, address).await?;
         let mut other = Rendezvous::at(&subject, address).await?;
-        expect(one.address.port() != Some(0), || {
-            format!("{address} reports port 0")
-        })?;
+        expect(one.address.port() != Some(0), || format!("{address} reports port 0"))?;
         expect(one.address != other.address, || {
-            format!(
-                "{address} listened on twice reports {} both times",
-                one.address
-            )
+            format!("{address} listened on twice reports {} both times", one.address)
         })?;
         for place in [&mut one, &mut other] {
-            place
-                .connect()
-                .await
-                .map_err(|failure| failure.of(&place.address))?;
+            place.connect().await.map_err(|failure| failure.of(&place.address))?;
         }
     }
     match subject.addresses.is_empty() {

@@ -26,14 +26,10 @@ pub(super) async fn given(subject: Arc<Subject>) -> Verdict {
         return Err(Failure::not_applicable("descriptors"));
     }
     if capabilities.tcp {
-        unix::given_tcp(&subject)
-            .await
-            .map_err(|failure| failure.of("a TCP listener"))?;
+        unix::given_tcp(&subject).await.map_err(|failure| failure.of("a TCP listener"))?;
     }
     if capabilities.unix_paths {
-        unix::given_unix(&subject)
-            .await
-            .map_err(|failure| failure.of("a Unix listener"))?;
+        unix::given_unix(&subject).await.map_err(|failure| failure.of("a Unix listener"))?;
     }
     Ok(())
 }
@@ -41,9 +37,7 @@ pub(super) async fn given(subject: Arc<Subject>) -> Verdict {
 /// Elsewhere the limit cannot be lowered.
 #[cfg(not(unix))]
 pub(super) async fn exhausted(_: Arc<Subject>) -> Verdict {
-    Err(Failure::not_applicable(
-        "a limit of descriptors on this system",
-    ))
+    Err(Failure::not_applicable("a limit of descriptors on this system"))
 }
 
 /// Elsewhere a socket is no descriptor.
@@ -90,11 +84,7 @@ mod unix {
         let missing = WAITING - accepted.len();
         let late = accept_for(Duration::from_secs(5), &mut place, missing).await?;
         accepted.extend(late);
-        expect_equal(
-            accepted.len(),
-            WAITING,
-            "connections accepted when descriptors are back",
-        )?;
+        expect_equal(accepted.len(), WAITING, "connections accepted when descriptors are back")?;
         for conn in &mut dialled {
             conn.write_all(b"x").await?;
         }
@@ -102,10 +92,7 @@ mod unix {
             let seen = within("the first byte", conn.peek(1)).await??;
             expect_bytes(seen, b"x", "a connection that waited for descriptors")?;
         }
-        place
-            .connect()
-            .await
-            .map_err(|failure| failure.of("after EMFILE"))?;
+        place.connect().await.map_err(|failure| failure.of("after EMFILE"))?;
         Ok(())
     }
 
@@ -144,10 +131,7 @@ mod unix {
         client.send(&stage.host.quick_request()).await?;
         sleep(DROUGHT).await;
         drop(drought);
-        client
-            .expect_answer(true)
-            .await
-            .map_err(|failure| failure.of("a server after EMFILE"))?;
+        client.expect_answer(true).await.map_err(|failure| failure.of("a server after EMFILE"))?;
         stage.client().await?.expect_quick_answer().await?;
         stage.end().await
     }
@@ -165,29 +149,17 @@ mod unix {
             const ROOM: usize = 64;
             let previous = getrlimit(Resource::Nofile);
             let open = open_descriptors().unwrap_or(1024) + ROOM;
-            let limit = previous
-                .current
-                .map_or(open as u64, |limit| limit.min(open as u64));
-            let lowered = Rlimit {
-                current: Some(limit),
-                maximum: previous.maximum,
-            };
+            let limit = previous.current.map_or(open as u64, |limit| limit.min(open as u64));
+            let lowered = Rlimit { current: Some(limit), maximum: previous.maximum };
             setrlimit(Resource::Nofile, lowered)
                 .map_err(|error| Error::from(std::io::Error::from(error)))?;
-            let mut drought = Self {
-                files: Vec::new(),
-                previous,
-            };
+            let mut drought = Self { files: Vec::new(), previous };
             loop {
                 match File::open("/dev/null") {
                     Ok(file) => drought.files.push(file),
                     Err(error) => {
                         let error = Error::from(error);
-                        return if error.is_temporary() {
-                            Ok(drought)
-                        } else {
-                            Err(error.into())
-                        };
+                        return if error.is_temporary() { Ok(drought) } else { Err(error.into()) };
                     }
                 }
             }
@@ -234,11 +206,7 @@ mod unix {
         expect_equal(listeners.len(), 1, "the number of listeners")?;
         let listener = listeners.remove(0);
         expect_equal(listener.local_addr(), expected.clone(), "local_addr")?;
-        let mut place = Rendezvous {
-            subject: Arc::clone(subject),
-            listener,
-            address: expected,
-        };
+        let mut place = Rendezvous { subject: Arc::clone(subject), listener, address: expected };
         let (mut dialed, mut accepted) = place.connect().await?;
         dialed.write_all(b"x").await?;
         expect_bytes(accepted.peek(1).await?, b"x", "over the given listener")

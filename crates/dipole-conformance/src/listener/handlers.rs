@@ -21,24 +21,14 @@ pub(super) async fn panic_is_contained(subject: Arc<Subject>) -> Verdict {
 
     let mut client = stage.client().await?;
     client.send(&stage.host.panicking_request()).await?;
-    client
-        .expect_answer(false)
-        .await
-        .map_err(|failure| failure.of("after a panic"))?;
-    client
-        .expect_end()
-        .await
-        .map_err(|failure| failure.of("after a panic"))?;
+    client.expect_answer(false).await.map_err(|failure| failure.of("after a panic"))?;
+    client.expect_end().await.map_err(|failure| failure.of("after a panic"))?;
 
     let unharmed = |failure: Failure| failure.of("another connection");
     other.expect_quick_answer().await.map_err(unharmed)?;
     busy.expect_answer(true).await.map_err(unharmed)?;
     stage.client().await?.expect_quick_answer().await?;
-    let expected = Handlers {
-        begun: 5,
-        panicked: 1,
-        cancelled: 0,
-    };
+    let expected = Handlers { begun: 5, panicked: 1, cancelled: 0 };
     expect_equal(stage.handlers(), expected, "what became of the handlers")?;
     stage.end().await
 }
@@ -64,14 +54,7 @@ async fn going(subject: &Arc<Subject>, who: &str, go: fn(&mut dyn Conn)) -> Verd
     let what = format!("cancelling the handler of {who}");
     eventually(&what, cancelled).await?;
     expect_no_later(what, SOON, begin.elapsed())?;
-    staying
-        .expect_answer(true)
-        .await
-        .map_err(|failure| failure.of("another client"))?;
-    expect_equal(
-        stage.handlers().cancelled,
-        1,
-        "the number of handlers cancelled",
-    )?;
+    staying.expect_answer(true).await.map_err(|failure| failure.of("another client"))?;
+    expect_equal(stage.handlers().cancelled, 1, "the number of handlers cancelled")?;
     stage.end().await
 }

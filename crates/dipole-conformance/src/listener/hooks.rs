@@ -34,10 +34,7 @@ fn recorded(calls: &Calls, refuses: Option<Hook>) -> HostOptions {
     let hook = |hook: Hook| {
         let calls = Arc::clone(calls);
         move |peer: &Addr| {
-            calls
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((hook, peer.clone()));
+            calls.lock().unwrap_or_else(PoisonError::into_inner).push((hook, peer.clone()));
             refuses != Some(hook)
         }
     };
@@ -57,21 +54,14 @@ async fn seen_before_any_byte(subject: &Arc<Subject>) -> Verdict {
     let calls = Calls::default();
     let stage = Stage::start_with(subject, recorded(&calls, None)).await?;
     let mut client = stage.client().await?;
-    eventually("both hooks are called for a silent client", || {
-        so_far(&calls).len() >= 2
-    })
-    .await?;
+    eventually("both hooks are called for a silent client", || so_far(&calls).len() >= 2).await?;
     let peer = client.conn.local_addr();
     let expected = vec![(Hook::Accept, peer.clone()), (Hook::Connect, peer)];
     expect_equal(so_far(&calls), expected.clone(), "the calls of the hooks")?;
     for _ in 0..2 {
         client.expect_quick_answer().await?;
     }
-    expect_equal(
-        so_far(&calls),
-        expected,
-        "the calls of the hooks after two requests",
-    )?;
+    expect_equal(so_far(&calls), expected, "the calls of the hooks after two requests")?;
     stage.end().await
 }
 

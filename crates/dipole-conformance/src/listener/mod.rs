@@ -95,12 +95,7 @@ pub(crate) const CASES: &[Case] = &[
 /// A byte stream without TLS is ready as it arrives; whether a handshake blocks the accept loop is
 /// for a layer that has one.
 fn no_handshake() -> BoxFuture<'static, Outcome> {
-    Box::pin(async {
-        Err(Failure::not_applicable(
-            "a handshake (the kit has no TLS yet)",
-        ))
-        .into()
-    })
+    Box::pin(async { Err(Failure::not_applicable("a handshake (the kit has no TLS yet)")).into() })
 }
 
 #[cfg(test)]

@@ -23,17 +23,11 @@ const BURST: usize = 8;
 pub(super) async fn all_get_connections(subject: Arc<Subject>) -> Verdict {
     let mut options = ListenOptions::default();
     options.shards = NonZeroUsize::new(SHARDS).unwrap_or(NonZeroUsize::MIN);
-    let listeners = subject
-        .transport
-        .listen(&first_address(&subject)?, &options)?;
+    let listeners = subject.transport.listen(&first_address(&subject)?, &options)?;
     expect_equal(listeners.len(), SHARDS, "the number of listeners")?;
     let address = listeners[0].local_addr();
     for listener in &listeners {
-        expect_equal(
-            listener.local_addr(),
-            address.clone(),
-            "the address of a shard",
-        )?;
+        expect_equal(listener.local_addr(), address.clone(), "the address of a shard")?;
     }
 
     let (accepted, mut all_accepted) = unbounded_channel();

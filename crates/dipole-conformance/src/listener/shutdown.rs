@@ -37,33 +37,17 @@ async fn running_requests_end(subject: &Arc<Subject>) -> Verdict {
         running.shutdown(Duration::from_secs(30)).await;
         begin.elapsed()
     });
-    idle.expect_end()
-        .await
-        .map_err(|failure| failure.of("an idle connection"))?;
-    unused
-        .expect_end()
-        .await
-        .map_err(|failure| failure.of("a connection without a request"))?;
+    idle.expect_end().await.map_err(|failure| failure.of("an idle connection"))?;
+    unused.expect_end().await.map_err(|failure| failure.of("a connection without a request"))?;
     expect_no_later("the end of idle connections", AT_ONCE, begin.elapsed())?;
     expect_refusal(&stage).await?;
-    expect(
-        !shutdown.is_finished(),
-        || "shutdown ended before the running request",
-    )?;
+    expect(!shutdown.is_finished(), || "shutdown ended before the running request")?;
 
-    busy.expect_answer(true)
-        .await
-        .map_err(|failure| failure.of("the running request"))?;
-    busy.expect_end()
-        .await
-        .map_err(|failure| failure.of("its connection"))?;
+    busy.expect_answer(true).await.map_err(|failure| failure.of("the running request"))?;
+    busy.expect_end().await.map_err(|failure| failure.of("its connection"))?;
     let took = within("shutdown", shutdown.join()).await??;
     expect_no_later("shutdown with a request of 400 ms", REQUEST + AT_ONCE, took)?;
-    expect_equal(
-        stage.handlers().cancelled,
-        0,
-        "the number of handlers cancelled",
-    )
+    expect_equal(stage.handlers().cancelled, 0, "the number of handlers cancelled")
 }
 
 /// A server that has begun to end takes nobody new.
@@ -72,9 +56,7 @@ async fn expect_refusal(stage: &Stage) -> Verdict {
     loop {
         match try_dial(&stage.subject, &stage.address).await {
             Err(error) if error.is_timeout() => {
-                return Err(Failure::broken(
-                    "a dial after shutdown waits for its timeout",
-                ));
+                return Err(Failure::broken("a dial after shutdown waits for its timeout"));
             }
             Err(_) => return Ok(()),
             // A worker may see to its listener last.
@@ -90,28 +72,16 @@ async fn the_deadline_holds(subject: &Arc<Subject>) -> Verdict {
     let stage = Stage::start(subject).await?;
     let mut busy = stage.busy_client(Duration::from_secs(3600)).await?;
     let shutdown = stage.running.shutdown(DEADLINE);
-    on_time(
-        "shutdown with a request that never ends",
-        DEADLINE,
-        shutdown,
-    )
-    .await?;
+    on_time("shutdown with a request that never ends", DEADLINE, shutdown).await?;
     busy.expect_end().await?;
-    eventually("the handler is cancelled", || {
-        stage.handlers().cancelled == 1
-    })
-    .await?;
+    eventually("the handler is cancelled", || stage.handlers().cancelled == 1).await?;
 
     // Without anything that runs it does not wait for its deadline.
     let stage = Stage::start(subject).await?;
     stage.client().await?.expect_quick_answer().await?;
     let begin = Instant::now();
     within("shutdown", stage.running.shutdown(Duration::from_secs(15))).await?;
-    expect_no_later(
-        "shutdown with nothing to wait for",
-        AT_ONCE,
-        begin.elapsed(),
-    )
+    expect_no_later("shutdown with nothing to wait for", AT_ONCE, begin.elapsed())
 }
 
 /// L10.
@@ -128,10 +98,7 @@ pub(super) async fn at_any_time(subject: Arc<Subject>) -> Verdict {
     let stage = Stage::start(&subject).await?;
     let mut idle = stage.client().await?;
     idle.expect_quick_answer().await?;
-    let (one, other) = (
-        stage.running.shutdown(DEADLINE),
-        stage.running.shutdown(DEADLINE),
-    );
+    let (one, other) = (stage.running.shutdown(DEADLINE), stage.running.shutdown(DEADLINE));
     within("two shutdowns at once", both(one, other)).await?;
     idle.expect_end().await?;
     let address = stage.address.clone();
@@ -146,9 +113,7 @@ pub(super) async fn at_any_time(subject: Arc<Subject>) -> Verdict {
 /// A start that was given up, in mid-course or at its end, soon leaves nothing listening.
 async fn given_up(ended: &Stage) -> Verdict {
     let transport = Arc::clone(&ended.subject.transport);
-    let start = ended
-        .host
-        .start(transport, &ended.address, HostOptions::default());
+    let start = ended.host.start(transport, &ended.address, HostOptions::default());
     drop(give_up(1, start).await);
     let is_free = || listen(&ended.subject, &ended.address).is_ok();
     eventually("a start that was given up leaves its address free", is_free).await
@@ -161,10 +126,6 @@ async fn given_up_shutdown(stage: &Stage) -> Verdict {
     give_up(1, stage.running.shutdown(Duration::from_secs(600))).await;
     let begin = Instant::now();
     within("a second shutdown", stage.running.shutdown(DEADLINE)).await?;
-    expect_on_time(
-        "a second shutdown with an earlier deadline",
-        DEADLINE,
-        begin.elapsed(),
-    )?;
+    expect_on_time("a second shutdown with an earlier deadline", DEADLINE, begin.elapsed())?;
     busy.expect_end().await
 }

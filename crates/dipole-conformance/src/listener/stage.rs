@@ -42,12 +42,7 @@ impl Stage {
         let start = host.start(Arc::clone(&subject.transport), address, options);
         let running: Arc<dyn Running> = within("starting a server", start).await??.into();
         let address = running.local_addr();
-        Ok(Self {
-            subject: Arc::clone(subject),
-            host,
-            running,
-            address,
-        })
+        Ok(Self { subject: Arc::clone(subject), host, running, address })
     }
 
     /// A new client.
@@ -91,10 +86,7 @@ pub(super) struct Client {
 impl Client {
     /// A client on a connection of its own.
     pub(super) fn new(conn: Box<dyn Conn>, host: &Arc<dyn Host>) -> Self {
-        Self {
-            conn,
-            host: Arc::clone(host),
-        }
+        Self { conn, host: Arc::clone(host) }
     }
 
     /// Sends a request.
@@ -113,11 +105,7 @@ impl Client {
         };
         self.conn.skip(answer.length)?;
         self.conn.release();
-        expect_equal(
-            answer.ok,
-            ok,
-            "whether the answer is that of a handler that ran to its end",
-        )
+        expect_equal(answer.ok, ok, "whether the answer is that of a handler that ran to its end")
     }
 
     /// Has one request answered.

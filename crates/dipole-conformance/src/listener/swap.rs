@@ -28,28 +28,16 @@ pub(super) async fn under_load(subject: Arc<Subject>) -> Verdict {
     load.expect_more().await?;
 
     let Some(swap) = stage.running.swap(Arc::clone(&subject.transport)) else {
-        return Err(Failure::not_applicable(
-            "a server that can swap this library",
-        ));
+        return Err(Failure::not_applicable("a server that can swap this library"));
     };
     within("the swap", swap).await??;
     load.expect_more().await?;
     load.end().await?;
-    expect_equal(
-        stage.running.local_addr(),
-        stage.address.clone(),
-        "local_addr after the swap",
-    )?;
+    expect_equal(stage.running.local_addr(), stage.address.clone(), "local_addr after the swap")?;
 
-    idle.expect_end()
-        .await
-        .map_err(|failure| failure.of("an idle connection"))?;
-    busy.expect_answer(true)
-        .await
-        .map_err(|failure| failure.of("a running request"))?;
-    busy.expect_end()
-        .await
-        .map_err(|failure| failure.of("its connection"))?;
+    idle.expect_end().await.map_err(|failure| failure.of("an idle connection"))?;
+    busy.expect_answer(true).await.map_err(|failure| failure.of("a running request"))?;
+    busy.expect_end().await.map_err(|failure| failure.of("its connection"))?;
     stage.client().await?.expect_quick_answer().await?;
     stage.end().await
 }
@@ -93,9 +81,7 @@ impl Load {
         self.stop.store(true, Ordering::Relaxed);
         for (_, task) in self.clients {
             let load = |failure: Failure| failure.of("a request during the swap");
-            within("the end of a client", task.join())
-                .await??
-                .map_err(load)?;
+            within("the end of a client", task.join()).await??.map_err(load)?;
         }
         Ok(())
     }

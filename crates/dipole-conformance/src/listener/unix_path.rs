@@ -54,10 +54,7 @@ mod unix {
         // What came before ours is the library's own look whether anybody is there.
         while live.accept().is_ok() {}
         let reached = UnixStream::connect(&path).is_ok() && live.accept().is_ok();
-        expect(
-            reached,
-            || "a live process is no longer reached at its path",
-        )
+        expect(reached, || "a live process is no longer reached at its path")
     }
 
     pub(super) fn other_file_stays(subject: &Subject) -> Verdict {
@@ -76,25 +73,15 @@ mod unix {
         options.shards = NonZeroUsize::MIN.saturating_add(1);
         let mut listeners = subject.transport.listen(&Addr::unix(&path), &options)?;
         drop(listeners.pop());
-        expect(
-            path.exists(),
-            || "the path went with the first of two shards",
-        )?;
+        expect(path.exists(), || "the path went with the first of two shards")?;
         let Some(listener) = listeners.pop() else {
             return Err(Failure::broken("listen gave one listener for two shards"));
         };
         let address = listener.local_addr();
-        let mut place = Rendezvous {
-            subject: Arc::clone(subject),
-            listener,
-            address,
-        };
+        let mut place = Rendezvous { subject: Arc::clone(subject), listener, address };
         let (dialed, accepted) = place.connect().await?;
         drop(place);
-        expect(
-            !path.exists(),
-            || "the path is still there after the last listener has gone",
-        )?;
+        expect(!path.exists(), || "the path is still there after the last listener has gone")?;
         drop((dialed, accepted));
 
         // A path that somebody else has taken over meanwhile is theirs.
@@ -102,18 +89,13 @@ mod unix {
         std::fs::remove_file(&path).map_err(Error::from)?;
         let theirs = UnixListener::bind(&path).map_err(Error::from)?;
         drop(place);
-        expect(
-            path.exists(),
-            || "the path was unlinked though it is another process's by now",
-        )?;
+        expect(path.exists(), || "the path was unlinked though it is another process's by now")?;
         drop(theirs);
         Ok(())
     }
 
     fn expect_in_use(subject: &Subject, path: &Path, what: &str) -> Verdict {
-        let listened = subject
-            .transport
-            .listen(&Addr::unix(path), &ListenOptions::default());
+        let listened = subject.transport.listen(&Addr::unix(path), &ListenOptions::default());
         expect_error(listened, &ErrorKind::AddrInUse, format!("listen on {what}")).map(drop)
     }
 }

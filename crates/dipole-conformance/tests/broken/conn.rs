@@ -115,11 +115,7 @@ impl BrokenConn {
 
 impl Conn for BrokenConn {
     fn len(&self) -> usize {
-        let output = if self.has(Fault::LenCountsOutput) {
-            self.inner.queued()
-        } else {
-            0
-        };
+        let output = if self.has(Fault::LenCountsOutput) { self.inner.queued() } else { 0 };
         self.inner.len() + output
     }
 
@@ -199,9 +195,7 @@ impl Conn for BrokenConn {
         self.inner.write_binary(data);
         if self.has(Fault::SendsBeforeFlush) {
             // Its outcome comes again with the flush that is asked for.
-            let _ = self
-                .inner
-                .poll_flush(&mut Context::from_waker(Waker::noop()));
+            let _ = self.inner.poll_flush(&mut Context::from_waker(Waker::noop()));
         }
     }
 
@@ -257,11 +251,7 @@ impl Conn for BrokenConn {
     }
 
     fn closer(&mut self) -> Closer {
-        if self.has(Fault::IgnoresTheCloser) {
-            Closer::new()
-        } else {
-            self.inner.closer()
-        }
+        if self.has(Fault::IgnoresTheCloser) { Closer::new() } else { self.inner.closer() }
     }
 
     fn set_read_timeout(&mut self, timeout: Option<Duration>) {

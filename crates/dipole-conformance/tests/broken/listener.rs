@@ -41,13 +41,7 @@ impl Transport for Broken {
         };
         let broken = |(shard, inner)| -> Box<dyn Listener> {
             let (fault, asked) = (self.fault, addr.clone());
-            Box::new(BrokenListener {
-                inner,
-                fault,
-                asked,
-                shard,
-                exhausted: false,
-            })
+            Box::new(BrokenListener { inner, fault, asked, shard, exhausted: false })
         };
         Ok(listeners.into_iter().enumerate().map(broken).collect())
     }

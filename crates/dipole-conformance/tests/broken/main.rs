@@ -56,16 +56,10 @@ fn subject(base: Base, fault: Option<Fault>) -> Subject {
 }
 
 fn judge(id: &str, base: Base, fault: Option<Fault>) -> CaseReport {
-    let case = cases()
-        .into_iter()
-        .find(|case| case.id == id)
-        .expect("the case exists");
+    let case = cases().into_iter().find(|case| case.id == id).expect("the case exists");
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder
-        .enable_all()
-        .start_paused(base != Base::Tokio)
-        .build()
-        .expect("a runtime");
+    let runtime =
+        builder.enable_all().start_paused(base != Base::Tokio).build().expect("a runtime");
     runtime.block_on(case.judge(&Arc::new(subject(base, fault))))
 }
 
@@ -81,11 +75,7 @@ fn every_fault_is_caught_by_the_case_that_names_it() {
             continue;
         }
         let broken = judge(id, *base, Some(*fault));
-        println!(
-            "{fault:?}: {id} {}: {}",
-            broken.status.words(),
-            broken.detail
-        );
+        println!("{fault:?}: {id} {}: {}", broken.status.words(), broken.detail);
         if sound.status != Status::Passed {
             wrong.push(format!("without {fault:?} {}", sound.lines()));
         }

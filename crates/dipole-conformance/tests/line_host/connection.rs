@@ -79,10 +79,9 @@ async fn read_request(conn: &mut dyn Conn) -> Result<Request> {
 
 fn parse(line: &[u8]) -> Option<Request> {
     match std::str::from_utf8(line).ok()?.split_once(' ') {
-        Some(("slow", milliseconds)) => milliseconds
-            .parse()
-            .ok()
-            .map(|number| Request::Slow(Duration::from_millis(number))),
+        Some(("slow", milliseconds)) => {
+            milliseconds.parse().ok().map(|number| Request::Slow(Duration::from_millis(number)))
+        }
         None if line == b"quick" => Some(Request::Quick),
         None if line == b"panic" => Some(Request::Panic),
         _ => None,
@@ -100,10 +99,7 @@ async fn handle(conn: &mut dyn Conn, request: Request, shared: &Arc<Shared>) -> 
     let runs_on = shared.flaw == Some(Flaw::RunsOn);
     // A task of its own, so that a panic stays in it; it is stopped when the set is dropped.
     let mut handler = JoinSet::new();
-    let guard = Guard {
-        shared: Arc::clone(shared),
-        finished: false,
-    };
+    let guard = Guard { shared: Arc::clone(shared), finished: false };
     handler.spawn(async move {
         respond(request).await;
         guard.finish();

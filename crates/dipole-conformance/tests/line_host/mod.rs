@@ -70,11 +70,7 @@ impl Host for LineHost {
             let server = LineServer {
                 addr: listeners[0].local_addr(),
                 listen: Mutex::new(listen),
-                shared: Arc::new(Shared {
-                    options,
-                    flaw,
-                    handlers: Counters::default(),
-                }),
+                shared: Arc::new(Shared { options, flaw, handlers: Counters::default() }),
                 generations: Mutex::default(),
             };
             server.serve(listeners);
@@ -96,10 +92,7 @@ impl Host for LineHost {
 
     fn parse_answer(&self, bytes: &[u8]) -> Option<Answer> {
         let length = bytes.iter().position(|byte| *byte == b'\n')? + 1;
-        Some(Answer {
-            length,
-            ok: &bytes[..length] == b"ok\n",
-        })
+        Some(Answer { length, ok: &bytes[..length] == b"ok\n" })
     }
 }
 
@@ -147,9 +140,7 @@ impl LineServer {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<watch::Sender<Phase>>>> {
-        self.generations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.generations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -166,11 +157,7 @@ impl Running for LineServer {
         Box::pin(async move {
             let end = Instant::now() + deadline;
             let ends_once = self.shared.flaw == Some(Flaw::EndsOnce);
-            if ends_once
-                && lock(&self.generations)
-                    .iter()
-                    .any(|phase| phase.is_closed())
-            {
+            if ends_once && lock(&self.generations).iter().any(|phase| phase.is_closed()) {
                 return std::future::pending().await;
             }
             lock(&self.listen).descriptor = None;
@@ -194,18 +181,10 @@ impl Running for LineServer {
     }
 
     fn handlers(&self) -> Handlers {
-        let Counters {
-            begun,
-            panicked,
-            cancelled,
-        } = &self.shared.handlers;
+        let Counters { begun, panicked, cancelled } = &self.shared.handlers;
         let [begun, panicked, cancelled] =
             [begun, panicked, cancelled].map(|count| count.load(Ordering::Relaxed));
-        Handlers {
-            begun,
-            panicked,
-            cancelled,
-        }
+        Handlers { begun, panicked, cancelled }
     }
 
     fn swap(&self, transport: Arc<dyn Transport>) -> Option<BoxFuture<'_, Result<()>>> {

@@ -37,9 +37,7 @@ pub(crate) fn poll_frame(
                 conn.release();
                 match ready!(conn.poll_fill(cx, beyond + 1)) {
                     Ok(()) => {}
-                    Err(error)
-                        if error.is_eof() && matches!(decoder, BodyDecoder::UntilClose) =>
-                    {
+                    Err(error) if error.is_eof() && matches!(decoder, BodyDecoder::UntilClose) => {
                         return Poll::Ready(Ok(None));
                     }
                     Err(error) => return Poll::Ready(Err(ReadFault::Connection(error))),

@@ -148,9 +148,9 @@ impl<S: HttpService> Server<S> {
         A: TryInto<Addr>,
         A::Error: std::fmt::Display,
     {
-        let addr = addr.try_into().map_err(|error| {
-            Error::with_message(ErrorKind::InvalidInput, error.to_string())
-        });
+        let addr = addr
+            .try_into()
+            .map_err(|error| Error::with_message(ErrorKind::InvalidInput, error.to_string()));
         self.binds.push(Bind { addr, transport: Arc::new(transport), options });
         self
     }
@@ -174,10 +174,7 @@ impl<S: HttpService> Server<S> {
 
     /// Asked with the peer's address before any byte of a connection is read.
     #[must_use]
-    pub fn on_accept(
-        mut self,
-        hook: impl Fn(&Addr) -> Admission + Send + Sync + 'static,
-    ) -> Self {
+    pub fn on_accept(mut self, hook: impl Fn(&Addr) -> Admission + Send + Sync + 'static) -> Self {
         self.hooks.on_accept = Some(Box::new(hook));
         self
     }

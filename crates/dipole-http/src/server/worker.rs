@@ -11,11 +11,11 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::Hooks;
 use super::accept::{self, Limits};
 use super::date::DateCache;
 use super::registry::{Phase, Registry};
 use super::stats::Counters;
-use super::Hooks;
 use crate::h1::codec::encode::DateLine;
 use crate::{HttpService, ServerConfig};
 

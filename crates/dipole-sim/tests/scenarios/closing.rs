@@ -54,10 +54,7 @@ async fn a_closer_unblocks_a_pending_fill_and_flush() {
     closer.close();
     other_closer.close();
     assert_eq!(reader.await.unwrap(), ErrorKind::Closed);
-    assert_eq!(
-        writer.await.unwrap(),
-        (ErrorKind::Closed, ErrorKind::Closed)
-    );
+    assert_eq!(writer.await.unwrap(), (ErrorKind::Closed, ErrorKind::Closed));
 }
 
 #[tokio::test(start_paused = true)]

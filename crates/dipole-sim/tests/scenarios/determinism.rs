@@ -27,14 +27,10 @@ async fn run(seed: u64) -> Vec<(u128, usize, usize)> {
         });
         tokio::spawn(async move {
             while b.peek(1).await.is_ok() {
-                events
-                    .send((begin.elapsed().as_nanos(), number, b.len()))
-                    .unwrap();
+                events.send((begin.elapsed().as_nanos(), number, b.len())).unwrap();
                 b.skip(b.len()).unwrap();
             }
-            events
-                .send((begin.elapsed().as_nanos(), number, 0))
-                .unwrap();
+            events.send((begin.elapsed().as_nanos(), number, 0)).unwrap();
         });
     }
     drop(events);

@@ -57,29 +57,15 @@ async fn names_hosts_and_ip_addresses_lead_to_their_listeners() {
         let mut listener = listen(&network, listened);
         let text = listener.local_addr().to_string();
         let port = text.rsplit_once(':').unwrap().1.parse().unwrap();
-        let client = network
-            .dial_timeout(&Addr::host(dialled, port), None)
-            .await
-            .unwrap();
+        let client = network.dial_timeout(&Addr::host(dialled, port), None).await.unwrap();
         let server = accept(&mut listener).await;
-        assert_eq!(
-            client.peer_addr(),
-            server.local_addr(),
-            "{listened} {dialled}"
-        );
-        assert_eq!(
-            client.local_addr(),
-            server.peer_addr(),
-            "{listened} {dialled}"
-        );
+        assert_eq!(client.peer_addr(), server.local_addr(), "{listened} {dialled}");
+        assert_eq!(client.local_addr(), server.peer_addr(), "{listened} {dialled}");
         let peer = client.peer_addr();
         if !listened.starts_with("0.0.0.0") && !listened.starts_with("[::]") {
             assert_eq!(peer, listener.local_addr());
         }
-        assert!(
-            !peer.ip().is_some_and(|ip| ip.ip().is_unspecified()),
-            "{peer}"
-        );
+        assert!(!peer.ip().is_some_and(|ip| ip.ip().is_unspecified()), "{peer}");
     }
 }
 
@@ -88,11 +74,7 @@ async fn a_dial_comes_from_where_it_is_told_to() {
     let network = Network::default();
     let mut listener = listen(&network, "10.0.0.1:80");
     let to = listener.local_addr();
-    network
-        .at("10.0.0.7")
-        .dial_timeout(&to, None)
-        .await
-        .unwrap();
+    network.at("10.0.0.7").dial_timeout(&to, None).await.unwrap();
     let peer = accept(&mut listener).await.peer_addr();
     assert_eq!(peer.ip().unwrap().ip().to_string(), "10.0.0.7");
     let local: SocketAddr = "10.0.0.8:1234".parse().unwrap();
@@ -101,13 +83,7 @@ async fn a_dial_comes_from_where_it_is_told_to() {
     network.dial_connection(&to, &options).await.unwrap();
     assert_eq!(accept(&mut listener).await.peer_addr(), Addr::Ip(local));
     network.at("beta").dial_timeout(&to, None).await.unwrap();
-    assert!(
-        accept(&mut listener)
-            .await
-            .peer_addr()
-            .to_string()
-            .starts_with("sim:beta:")
-    );
+    assert!(accept(&mut listener).await.peer_addr().to_string().starts_with("sim:beta:"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,10 +107,7 @@ async fn dials_wait_for_a_full_backlog_in_their_order() {
     let network = Network::default();
     let mut options = ListenOptions::default();
     options.backlog = 1;
-    let mut listener = network
-        .listen(&addr("sim:alpha:80"), &options)
-        .unwrap()
-        .remove(0);
+    let mut listener = network.listen(&addr("sim:alpha:80"), &options).unwrap().remove(0);
     let to = listener.local_addr();
     let mut dials = Vec::new();
     for byte in 0..4_u8 {
@@ -146,10 +119,7 @@ async fn dials_wait_for_a_full_backlog_in_their_order() {
         }));
         tokio::task::yield_now().await;
     }
-    assert_eq!(
-        (network.stats().unaccepted, network.stats().waiting_dials),
-        (1, 3)
-    );
+    assert_eq!((network.stats().unaccepted, network.stats().waiting_dials), (1, 3));
     let late = network.dial_timeout(&to, Some(ms(10))).await;
     assert_eq!(kind(late), ErrorKind::TimedOut);
     // The second of them is given up; the others move up.
@@ -180,10 +150,7 @@ async fn a_dial_that_waits_is_refused_when_the_listener_goes() {
     assert_eq!(kind(queued.peek(1).await), ErrorKind::Reset);
     drop(queued);
     let stats = network.stats();
-    assert_eq!(
-        (stats.ends, stats.waiting_dials, stats.listeners),
-        (0, 0, 0)
-    );
+    assert_eq!((stats.ends, stats.waiting_dials, stats.listeners), (0, 0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,8 +163,5 @@ async fn dropping_a_pending_dial_leaves_nothing_behind() {
         assert!(poll_once(network.dial_timeout(&listener.local_addr(), None)).is_pending());
     }
     let stats = network.stats();
-    assert_eq!(
-        (stats.dials, stats.made, stats.waiting_dials, stats.ends),
-        (100, 0, 0, 0)
-    );
+    assert_eq!((stats.dials, stats.made, stats.waiting_dials, stats.ends), (100, 0, 0, 0));
 }

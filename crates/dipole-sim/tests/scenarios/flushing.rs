@@ -11,17 +11,11 @@ async fn nothing_is_sent_before_a_flush_and_nothing_twice() {
     let network = Network::default();
     let (mut a, mut b) = network.pair();
     a.put(b"abc");
-    assert_eq!(
-        (a.queued(), a.stats().sent, network.stats().in_flight),
-        (3, 0, 0)
-    );
+    assert_eq!((a.queued(), a.stats().sent, network.stats().in_flight), (3, 0, 0));
     assert!(poll_once(b.peek(1)).is_pending());
     a.flush().await.unwrap();
     a.flush().await.unwrap();
-    assert_eq!(
-        (a.queued(), a.stats().sent, network.stats().in_flight),
-        (0, 3, 3)
-    );
+    assert_eq!((a.queued(), a.stats().sent, network.stats().in_flight), (0, 3, 3));
     assert_eq!(b.peek(3).await.unwrap(), b"abc");
     assert!(poll_once(b.peek(4)).is_pending());
     assert_eq!((b.stats().received, network.stats().in_flight), (3, 0));
@@ -85,17 +79,9 @@ async fn bytes_are_contiguous_at_16_mib_and_both_directions_run_at_once() {
         b.flush().await.unwrap();
         b
     });
-    a.malloc(LENGTH)
-        .iter_mut()
-        .enumerate()
-        .for_each(|(n, byte)| *byte = pattern(n));
+    a.malloc(LENGTH).iter_mut().enumerate().for_each(|(n, byte)| *byte = pattern(n));
     a.flush().await.unwrap();
     let echoed = a.peek(LENGTH).await.unwrap();
-    assert!(
-        echoed
-            .iter()
-            .enumerate()
-            .all(|(n, byte)| *byte == pattern(n))
-    );
+    assert!(echoed.iter().enumerate().all(|(n, byte)| *byte == pattern(n)));
     other_end.await.unwrap();
 }

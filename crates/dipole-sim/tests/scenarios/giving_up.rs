@@ -21,9 +21,7 @@ async fn every_byte_arrives_once_however_often_fill_and_flush_are_given_up() {
     let (mut written, mut read, mut given_up) = (0_u64, 0_u64, 0_u64);
     let mut state = 1_u64;
     while read < TOTAL || read < written {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         if a.queued() < 2000 && written < TOTAL {
             let length = (state >> 40) % 300;
             for byte in a.malloc(length as usize) {
@@ -54,10 +52,7 @@ async fn every_byte_arrives_once_however_often_fill_and_flush_are_given_up() {
         b.skip(seen.len()).unwrap();
     }
     assert!(given_up > 10_000, "{given_up}");
-    assert_eq!(
-        (read, a.stats().sent, b.stats().received),
-        (written, written, written)
-    );
+    assert_eq!((read, a.stats().sent, b.stats().received), (written, written, written));
 }
 
 #[tokio::test(start_paused = true)]

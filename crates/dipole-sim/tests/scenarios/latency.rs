@@ -50,10 +50,7 @@ async fn an_exchange_takes_a_round_trip_and_a_dial_another() {
     let network = network(10..=10);
     let mut listener = crate::listen(&network, "sim:alpha:80");
     let begin = Instant::now();
-    let mut client = network
-        .dial_timeout(&listener.local_addr(), None)
-        .await
-        .unwrap();
+    let mut client = network.dial_timeout(&listener.local_addr(), None).await.unwrap();
     assert_eq!(begin.elapsed(), ms(20));
     let server = tokio::spawn(async move {
         let mut conn = crate::accept(&mut listener).await;
@@ -70,10 +67,7 @@ async fn an_exchange_takes_a_round_trip_and_a_dial_another() {
 #[tokio::test(start_paused = true)]
 async fn a_stall_holds_up_what_follows() {
     let mut config = Config::default();
-    config.stall = Stall {
-        probability: 1.0,
-        length: ms(300)..=ms(300),
-    };
+    config.stall = Stall { probability: 1.0, length: ms(300)..=ms(300) };
     let (mut a, mut b) = Network::new(config).pair();
     let begin = Instant::now();
     a.write_all(b"late").await.unwrap();

@@ -29,11 +29,7 @@ async fn an_address_is_taken_until_its_last_shard_is_dropped() {
     let network = Network::default();
     let mut listeners = shards(&network, 3);
     let taken = listeners[0].local_addr();
-    assert!(
-        listeners
-            .iter()
-            .all(|listener| listener.local_addr() == taken)
-    );
+    assert!(listeners.iter().all(|listener| listener.local_addr() == taken));
     assert_ne!(taken, addr("sim:alpha:0"));
     while let Some(listener) = listeners.pop() {
         let again = network.listen(&taken, &ListenOptions::default());
@@ -54,10 +50,8 @@ async fn an_address_is_taken_until_its_last_shard_is_dropped() {
 async fn port_0_gives_a_port_of_its_own_each_time() {
     let network = Network::default();
     let listeners: Vec<_> = (0..100).map(|_| listen(&network, "127.0.0.1:0")).collect();
-    let ports: std::collections::BTreeSet<_> = listeners
-        .iter()
-        .map(|listener| listener.local_addr().port())
-        .collect();
+    let ports: std::collections::BTreeSet<_> =
+        listeners.iter().map(|listener| listener.local_addr().port()).collect();
     assert_eq!(ports.len(), 100);
     assert!(!ports.contains(&Some(0)));
 }
@@ -108,16 +102,11 @@ async fn a_waiting_listener_is_woken() {
 async fn an_accept_that_was_made_to_fail_keeps_the_connection() {
     let network = Network::default();
     let mut listener = listen(&network, "sim:alpha:80");
-    let _conn = network
-        .dial_timeout(&listener.local_addr(), None)
-        .await
-        .unwrap();
+    let _conn = network.dial_timeout(&listener.local_addr(), None).await.unwrap();
     network.fail_accepts(2);
     let mut cx = Context::from_waker(Waker::noop());
     for _ in 0..2 {
-        let Poll::Ready(Err(error)) = listener.poll_accept(&mut cx) else {
-            panic!("no error")
-        };
+        let Poll::Ready(Err(error)) = listener.poll_accept(&mut cx) else { panic!("no error") };
         assert!(error.is_temporary());
     }
     assert_eq!(accept_all(&mut listener), 1);
@@ -129,10 +118,7 @@ async fn dropping_what_was_accepted_but_not_used_closes_it() {
 
     let network = Network::default();
     let mut listener = listen(&network, "sim:alpha:80");
-    let mut conn = network
-        .dial_timeout(&listener.local_addr(), None)
-        .await
-        .unwrap();
+    let mut conn = network.dial_timeout(&listener.local_addr(), None).await.unwrap();
     assert_eq!(accept_all(&mut listener), 1);
     assert_eq!(kind(conn.peek(1).await), ErrorKind::Eof);
 }

@@ -37,21 +37,12 @@ fn kind<T>(result: Result<T>) -> ErrorKind {
 
 fn listen(network: &Network, text: &str) -> Box<dyn Listener> {
     let listeners = network.listen(&addr(text), &ListenOptions::default());
-    listeners
-        .unwrap_or_else(|error| panic!("{error}"))
-        .remove(0)
+    listeners.unwrap_or_else(|error| panic!("{error}")).remove(0)
 }
 
 async fn accept(listener: &mut Box<dyn Listener>) -> Box<dyn Conn> {
-    let incoming = poll_fn(|cx| listener.poll_accept(cx))
-        .await
-        .expect("a connection");
-    incoming
-        .accept()
-        .await
-        .expect("no handshake")
-        .into_bytes()
-        .expect("bytes")
+    let incoming = poll_fn(|cx| listener.poll_accept(cx)).await.expect("a connection");
+    incoming.accept().await.expect("no handshake").into_bytes().expect("bytes")
 }
 
 /// Polls once, and wakes nobody later.

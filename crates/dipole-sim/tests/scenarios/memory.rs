@@ -31,11 +31,7 @@ async fn reading_in_small_pieces_holds_little() {
     });
     for _ in 0..1024 {
         b.peek(1024).await.unwrap();
-        assert!(
-            b.stats().input_memory <= 64 * 1024,
-            "{}",
-            b.stats().input_memory
-        );
+        assert!(b.stats().input_memory <= 64 * 1024, "{}", b.stats().input_memory);
         b.skip(1024).unwrap();
         b.release();
     }

@@ -49,12 +49,7 @@ fn each_end_may_live_on_a_runtime_of_its_own() {
     let mut config = Config::default();
     config.latency = ms(1)..=ms(2);
     let (mut a, mut b) = Network::new(config).pair();
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap()
-    };
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let other = std::thread::spawn(move || {
         runtime().block_on(async move {
             for _ in 0..20 {

@@ -36,16 +36,10 @@ async fn held_and_arrived_bytes_beat_an_expired_timeout() {
     assert!(b.poll_fill(&mut cx, 3).is_pending());
     a.write_all(b"abc").await.unwrap();
     advance(ms(50)).await;
-    assert!(matches!(
-        b.poll_fill(&mut cx, 3),
-        std::task::Poll::Ready(Ok(()))
-    ));
+    assert!(matches!(b.poll_fill(&mut cx, 3), std::task::Poll::Ready(Ok(()))));
     assert!(b.poll_fill(&mut cx, 4).is_pending());
     advance(ms(50)).await;
-    assert!(matches!(
-        b.poll_fill(&mut cx, 3),
-        std::task::Poll::Ready(Ok(()))
-    ));
+    assert!(matches!(b.poll_fill(&mut cx, 3), std::task::Poll::Ready(Ok(()))));
     // That ended the operation; the next one has its own time.
     assert!(b.poll_fill(&mut cx, 4).is_pending());
 }
@@ -89,10 +83,7 @@ async fn a_new_timeout_holds_from_the_next_operation_on() {
     let begin = Instant::now();
     assert!(b.poll_fill(&mut cx, 1).is_pending());
     b.set_read_timeout(Some(ms(10)));
-    assert_eq!(
-        kind(std::future::poll_fn(|cx| b.poll_fill(cx, 1)).await),
-        ErrorKind::TimedOut
-    );
+    assert_eq!(kind(std::future::poll_fn(|cx| b.poll_fill(cx, 1)).await), ErrorKind::TimedOut);
     assert_eq!(begin.elapsed(), ms(100));
     assert_eq!(kind(b.peek(1).await), ErrorKind::TimedOut);
     assert_eq!(begin.elapsed(), ms(110));

@@ -466,8 +466,7 @@ mod tests {
             ("content-length", "12"),
             ("date", "now"),
         ]));
-        let expected =
-            OwnFields { content_length: Some(12), close: true, has_date: true, len: 11 };
+        let expected = OwnFields { content_length: Some(12), close: true, has_date: true, len: 11 };
         assert_eq!(own, expected);
         let own = OwnFields::of(&fields(&[("content-length", "x"), ("x-date", "y")]));
         assert_eq!(own, OwnFields { len: 11, ..OwnFields::default() });
