@@ -16,13 +16,14 @@ use http_body_util::BodyExt;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::support::{Peer, Seen, Watched, handler, ms, secs, settle, text};
+use crate::support::{Peer, Seen, Watched, handler, ms, secs, settle, text, watch_for_standstill};
 
 const KIB: usize = 1024;
 /// What a connection of the network has under way in each direction.
 const UNDER_WAY: usize = 256 * KIB;
 
 async fn watched<S: HttpService>(service: S, config: ServerConfig) -> (Arc<Seen>, Peer) {
+    watch_for_standstill();
     let network = Network::default();
     assert_eq!(network.config().capacity, UNDER_WAY);
     let seen = Arc::<Seen>::default();

@@ -8,7 +8,10 @@ use dipole_sim::Network;
 use http::{Request, Response};
 use tokio::time::Instant;
 
-use crate::support::{Calls, Peer, Seen, Site, Watched, by_hand, handler, ms, secs, settle, text};
+use crate::support::{
+    Calls, Peer, Seen, Site, Watched, by_hand, handler, ms, secs, settle, text,
+    watch_for_standstill,
+};
 
 fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -32,6 +35,7 @@ fn paths(calls: &Calls) -> impl HttpService + use<> {
 
 /// A server whose flushes are counted, and a client.
 async fn watched<S: HttpService>(service: S) -> (Arc<Seen>, Peer) {
+    watch_for_standstill();
     let network = Network::default();
     let seen = Arc::<Seen>::default();
     let transport = Watched { inner: network.clone(), seen: seen.clone() };

@@ -10,6 +10,7 @@ mod requests;
 mod site;
 mod watched;
 
+use std::io::Write;
 use std::time::Duration;
 
 pub(crate) use answer::{Answer, masked};
@@ -32,4 +33,17 @@ pub(crate) fn secs(seconds: u64) -> Duration {
 /// Under a paused clock the sleep ends when nothing else can run.
 pub(crate) async fn settle() {
     tokio::time::sleep(ms(1)).await;
+}
+
+/// Ends the test run when everything waits for what never comes, which would be for ever.
+///
+/// Under a paused clock such a standstill moves the clock on to the next timer, which is then this.
+pub(crate) fn watch_for_standstill() {
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    tokio::spawn(async move {
+        tokio::time::sleep(secs(10_000_000)).await;
+        // Not with a macro: what those print is captured, and would be lost.
+        let _ = writeln!(std::io::stderr(), "{name} waits for what never comes");
+        std::process::abort();
+    });
 }

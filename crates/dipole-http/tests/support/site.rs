@@ -4,7 +4,7 @@ use dipole_http::{HttpService, Server, ServerConfig, ServerHandle};
 use dipole_net::DialerExt;
 use dipole_sim::{Config, Network};
 
-use super::{Peer, secs};
+use super::{Peer, secs, watch_for_standstill};
 
 /// A server at `127.0.0.1:80` of a simulated network, on the caller's runtime.
 pub(crate) struct Site {
@@ -42,6 +42,7 @@ impl Site {
         service: S,
         change: impl FnOnce(Server<S>) -> Server<S>,
     ) -> Self {
+        watch_for_standstill();
         let network = Network::new(config);
         let server = change(Server::new(service)).listen(ADDRESS, network.clone());
         let server = server.spawn().unwrap_or_else(|error| panic!("{error}"));
