@@ -7,33 +7,19 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use dipole_http::{Body, HttpService, Server, ServerConfig};
-use dipole_net::{Conn, ConnExt, DialerExt};
-use dipole_sim::Network;
+use dipole_http::{Body, HttpService};
+use dipole_net::{Conn, ConnExt};
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::support::{Peer, Seen, Watched, handler, ms, secs, settle, text, watch_for_standstill};
+use crate::support::{handler, ms, secs, settle, text, watched, watched_and_configured};
 
 const KIB: usize = 1024;
-/// What a connection of the network has under way in each direction.
+/// What a connection of the simulated network has under way in each direction.
 const UNDER_WAY: usize = 256 * KIB;
-
-async fn watched<S: HttpService>(service: S, config: ServerConfig) -> (Arc<Seen>, Peer) {
-    watch_for_standstill();
-    let network = Network::default();
-    assert_eq!(network.config().capacity, UNDER_WAY);
-    let seen = Arc::<Seen>::default();
-    let transport = Watched { inner: network.clone(), seen: seen.clone() };
-    let server = Server::new(service).config(config).listen("sim:alpha:80", transport);
-    server.spawn().expect("a free address");
-    let addr = "sim:alpha:80".parse().expect("an address");
-    let conn = network.dial_timeout(&addr, None).await.expect("a connection");
-    (seen, Peer::new(conn, secs(1000)))
-}
 
 /// Gives `left` pieces, each at once, and counts them.
 struct Pieces {
@@ -70,9 +56,8 @@ async fn a_client_that_does_not_read_bounds_what_is_made_and_queued() {
         let piece = Bytes::from(vec![7; PIECE]);
         async { Response::new(Pieces { piece, left: PIECES, given }) }
     });
-    let mut config = ServerConfig::default();
-    config.max_queued_bytes = 64 * KIB;
-    let (seen, mut peer) = watched(service, config).await;
+    let (seen, mut peer) =
+        watched_and_configured(service, |config| config.max_queued_bytes = 64 * KIB).await;
     peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     settle().await;
     // What is under way, what may be queued, and one piece.
@@ -97,7 +82,7 @@ async fn a_client_that_reads_a_little_gets_a_little_more_made() {
         let given = counted.clone();
         async { Response::new(Pieces { piece: vec![7; PIECE].into(), left: 10_000, given }) }
     });
-    let (_, mut peer) = watched(service, ServerConfig::default()).await;
+    let (_, mut peer) = watched(service).await;
     peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     settle().await;
     let before = given.load(Relaxed);
@@ -139,7 +124,7 @@ async fn a_handler_that_does_not_read_makes_the_client_wait() {
         let (allow, allowed) = watch::channel(0);
         let (progress, read) = watch::channel(0);
         let service = reads_as_told(&allowed, &progress);
-        let (seen, mut peer) = watched(service, ServerConfig::default()).await;
+        let (seen, mut peer) = watched(service).await;
         let is_chunked = framing.contains("chunked");
 
         peer.conn.put(format!("POST / HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n").as_bytes());
@@ -176,7 +161,7 @@ async fn a_handler_that_does_not_read_makes_the_client_wait() {
 async fn an_upload_that_is_sent_back_as_it_comes_waits_for_its_reader() {
     const LENGTH: usize = 8 * KIB * KIB;
     let service = handler(async |request: Request<Body>| Response::new(request.into_body()));
-    let (seen, mut peer) = watched(service, ServerConfig::default()).await;
+    let (seen, mut peer) = watched(service).await;
     peer.conn.put(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 8388608\r\n\r\n");
     let body: Vec<u8> = (0..LENGTH).map(|at| (at / 1000) as u8).collect();
     peer.conn.write_binary(Bytes::from(body.clone()));

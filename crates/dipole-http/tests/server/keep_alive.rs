@@ -4,7 +4,7 @@ use dipole_http::Body;
 use dipole_net::ConnExt;
 use http::{Request, Response, header};
 
-use crate::support::{End, Site, handler, ms, text};
+use crate::support::{End, Site, handler, ms, settle, text, watched};
 
 fn hello() -> impl dipole_http::HttpService {
     handler(async |request: Request<Body>| text(request.uri().path()))
@@ -147,4 +147,20 @@ async fn a_request_and_the_end_that_come_together_are_answered() {
     peer.half_close().await;
     peer.answer().await.expect(200, &[("content-length", "5")], "/last");
     peer.expect_end().await;
+}
+
+/// Ten thousand idle connections have nothing to read, and so need nothing to hold it.
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_holds_no_read_buffer() {
+    let (seen, mut peer) = watched(hello()).await;
+    for request in [
+        "GET / HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(),
+        format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "y".repeat(20_000)),
+        "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc".to_owned(),
+    ] {
+        peer.ask(request).await.expect(200, &[("content-length", "1")], "/");
+        settle().await;
+        assert_eq!(seen.last_input_memory(), 0);
+    }
+    assert!(seen.most_input_memory() > 20_000);
 }

@@ -1,17 +1,11 @@
 //! Requests that come together (RFC 9112 section 9.3.2).
 
-use std::sync::Arc;
-
-use dipole_http::{Body, HttpService, Server};
-use dipole_net::{ConnExt, DialerExt};
-use dipole_sim::Network;
+use dipole_http::{Body, HttpService};
+use dipole_net::ConnExt;
 use http::{Request, Response};
 use tokio::time::Instant;
 
-use crate::support::{
-    Calls, Peer, Seen, Site, Watched, by_hand, handler, ms, secs, settle, text,
-    watch_for_standstill,
-};
+use crate::support::{Calls, Site, by_hand, handler, ms, secs, settle, text, watched};
 
 fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -31,19 +25,6 @@ fn paths(calls: &Calls) -> impl HttpService + use<> {
             text(path)
         }
     })
-}
-
-/// A server whose flushes are counted, and a client.
-async fn watched<S: HttpService>(service: S) -> (Arc<Seen>, Peer) {
-    watch_for_standstill();
-    let network = Network::default();
-    let seen = Arc::<Seen>::default();
-    let transport = Watched { inner: network.clone(), seen: seen.clone() };
-    let server = Server::new(service).listen("sim:alpha:80", transport);
-    server.spawn().expect("a free address");
-    let addr = "sim:alpha:80".parse().expect("an address");
-    let conn = network.dial_timeout(&addr, None).await.expect("a connection");
-    (seen, Peer::new(conn, secs(1000)))
 }
 
 #[tokio::test(start_paused = true)]

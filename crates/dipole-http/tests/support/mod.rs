@@ -18,7 +18,7 @@ pub(crate) use by_hand::{Feed, by_hand};
 pub(crate) use peer::{End, Peer, expect_on_time};
 pub(crate) use requests::{Calls, describe, handler, read_all, text};
 pub(crate) use site::Site;
-pub(crate) use watched::{Seen, Watched};
+pub(crate) use watched::{Seen, watched, watched_and_configured};
 
 pub(crate) fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)

@@ -6,15 +6,42 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use dipole_http::{HttpService, Server, ServerConfig};
 use dipole_net::{
-    Addr, Capabilities, Closer, Conn, ConnStats, Connection, Incoming, ListenOptions, Listener,
-    Result, Side, TlsInfo, Transport,
+    Addr, Capabilities, Closer, Conn, ConnStats, Connection, DialerExt, Incoming, ListenOptions,
+    Listener, Result, Side, TlsInfo, Transport,
 };
+use dipole_sim::Network;
+
+use super::{Peer, secs, watch_for_standstill};
+
+/// A server whose connections are watched, on a simulated network, and a client.
+pub(crate) async fn watched(service: impl HttpService) -> (Arc<Seen>, Peer) {
+    watched_and_configured(service, |_| {}).await
+}
+
+/// The same, with deadlines and limits other than the default ones.
+pub(crate) async fn watched_and_configured(
+    service: impl HttpService,
+    change: impl FnOnce(&mut ServerConfig),
+) -> (Arc<Seen>, Peer) {
+    watch_for_standstill();
+    let mut config = ServerConfig::default();
+    change(&mut config);
+    let network = Network::default();
+    let seen = Arc::<Seen>::default();
+    let transport = Watched { inner: network.clone(), seen: seen.clone() };
+    let server = Server::new(service).config(config).listen("sim:alpha:80", transport);
+    server.spawn().expect("a free address");
+    let addr = "sim:alpha:80".parse().expect("an address");
+    let conn = network.dial_timeout(&addr, None).await.expect("a connection");
+    (seen, Peer::new(conn, secs(1000)))
+}
 
 /// Another library, watched.
-pub(crate) struct Watched<T> {
-    pub(crate) inner: T,
-    pub(crate) seen: Arc<Seen>,
+struct Watched<T> {
+    inner: T,
+    seen: Arc<Seen>,
 }
 
 /// What was seen, over all connections.
@@ -24,6 +51,7 @@ pub(crate) struct Seen {
     flushes: AtomicUsize,
     most_queued: AtomicUsize,
     most_input_memory: AtomicUsize,
+    last_input_memory: AtomicUsize,
 }
 
 impl Seen {
@@ -39,6 +67,11 @@ impl Seen {
     /// The most memory that was held for input at a time, in bytes.
     pub(crate) fn most_input_memory(&self) -> usize {
         self.most_input_memory.load(Relaxed)
+    }
+
+    /// The memory that was held for input when more was last waited for, in bytes.
+    pub(crate) fn last_input_memory(&self) -> usize {
+        self.last_input_memory.load(Relaxed)
     }
 }
 
@@ -90,7 +123,9 @@ struct WatchedConn {
 impl WatchedConn {
     fn look(&self) {
         self.seen.most_queued.fetch_max(self.inner.queued(), Relaxed);
-        self.seen.most_input_memory.fetch_max(self.inner.stats().input_memory, Relaxed);
+        let input_memory = self.inner.stats().input_memory;
+        self.seen.most_input_memory.fetch_max(input_memory, Relaxed);
+        self.seen.last_input_memory.store(input_memory, Relaxed);
     }
 }
 
