@@ -36,12 +36,40 @@ impl Deadline {
             return Poll::Pending;
         }
         loop {
-            self.is_armed = true;
+            // A timer that is polled without budget wakes the task and is told nothing.
+            self.is_armed = tokio::task::coop::has_budget_remaining();
             ready!(timer.as_mut().poll(cx));
             if timer.deadline() >= at {
                 return Poll::Ready(());
             }
             timer.as_mut().reset(at);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::time::Duration;
+
+    use tokio::task::coop;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_passes_though_its_first_poll_had_no_budget() {
+        let mut deadline = Deadline::default();
+        deadline.set(Some(Instant::now() + Duration::from_secs(1)));
+        let mut is_first = true;
+        let passed = poll_fn(|cx| {
+            while is_first && coop::has_budget_remaining() {
+                let _ = pin!(coop::consume_budget()).poll(cx);
+            }
+            is_first = false;
+            deadline.poll_passed(cx)
+        });
+        let waited = tokio::time::timeout(Duration::from_secs(60), passed).await;
+        assert_eq!(waited, Ok(()));
     }
 }
