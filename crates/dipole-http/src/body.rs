@@ -11,9 +11,10 @@ use crate::upload::UploadBody;
 
 /// A body: nothing, bytes that are all there, or a stream.
 ///
-/// A streamed body is read from the connection as it is polled: nothing more than one piece is
-/// held ahead of its reader. Dropping it before its end is fine: the connection then reads and
-/// throws away the rest, within limits, or closes.
+/// A streamed body is read from the connection as it is polled. What is held ahead of its reader is
+/// bounded: one piece, and on a server what comes while it looks for the client's leaving, up to
+/// `max_head_bytes`. Dropping it before its end is fine: the connection then reads and throws away
+/// the rest, within limits, or closes.
 #[derive(Default)]
 pub struct Body {
     kind: Kind,
