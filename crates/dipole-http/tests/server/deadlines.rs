@@ -367,3 +367,21 @@ async fn slow_clients_delay_no_other() {
     let stats = site.server.stats();
     assert_eq!((stats.timed_out, stats.open_connections), (100, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_unread_body_that_drips_in_does_not_extend_the_time_for_throwing_it_away() {
+    let site = Site::configured(hello(), |config| {
+        config.body_timeout = Some(secs(5));
+        config.linger_timeout = secs(0);
+    });
+    let mut peer = site.connect().await;
+    peer.send("GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n").await;
+    let answer = peer.answer().await;
+    answer.expect(200, &[("content-length", "5")], "hello");
+    let begin = Instant::now();
+    while site.server.stats().open_connections > 0 {
+        assert!(begin.elapsed() < secs(10), "a drip held the connection");
+        peer.try_send(*b"x").await;
+        sleep(ms(500)).await;
+    }
+}

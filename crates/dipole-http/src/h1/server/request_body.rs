@@ -30,6 +30,8 @@ pub(super) struct RequestBody {
     received: u64,
     /// How much had been read when the throwing away of the rest began.
     drained_from: Option<u64>,
+    /// By when all of the rest has to have come, however it drips.
+    drain_deadline: Option<Instant>,
     /// By when the piece that is awaited has to come.
     deadline: Option<Instant>,
 }
@@ -81,6 +83,7 @@ impl RequestBody {
             awaits_continue: facts.expect_continue,
             received: 0,
             drained_from: None,
+            drain_deadline: None,
             deadline: None,
         };
         Ok(Body::upload(body))
@@ -94,6 +97,7 @@ impl RequestBody {
             awaits_continue: false,
             received: 0,
             drained_from: None,
+            drain_deadline: None,
             deadline: None,
         }
     }
@@ -106,6 +110,11 @@ impl RequestBody {
     /// By when the piece that is awaited has to come; `None` when none is.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    /// By when the rest that is thrown away has to have come; `None` when none is.
+    pub(super) fn drain_deadline(&self) -> Option<Instant> {
+        self.drain_deadline
     }
 
     /// False when the rest of the body would keep the connection from going on: a client that has
@@ -200,6 +209,9 @@ impl RequestBody {
     ) -> Poll<bool> {
         self.upload = None;
         let limit = connection.worker.config.max_drain_bytes;
+        if self.drained_from.is_none() {
+            self.drain_deadline = connection.after(connection.worker.config.body_timeout);
+        }
         let start = *self.drained_from.get_or_insert(self.received);
         loop {
             match &self.progress {

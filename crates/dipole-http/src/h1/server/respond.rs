@@ -146,7 +146,7 @@ impl Connection {
             return Poll::Ready(Ok(is_drained));
         }
         // The answer has been sent already: there is nothing to tell the client.
-        self.poll_timeout(cx, incoming.deadline(), Timeout::Body).map(|_| Ok(false))
+        self.poll_timeout(cx, incoming.drain_deadline(), Timeout::Body).map(|_| Ok(false))
     }
 }
 
