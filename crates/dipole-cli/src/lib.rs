@@ -15,6 +15,8 @@
 //! | `size` | a number of bytes, for people |
 //! | `failure` | how a command fails: one line, and the exit status |
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod conformance;
 mod doctor;

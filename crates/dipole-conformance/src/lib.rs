@@ -34,6 +34,8 @@
 //!
 //! This crate knows no network library and no HTTP.
 
+#![forbid(unsafe_code)]
+
 mod byte_stream;
 mod case;
 mod dialer;

@@ -14,6 +14,8 @@
 //! | `h1/codec/` | HTTP/1.1 as bytes in and bytes out |
 //! | `client/` | the client and its pool |
 
+#![forbid(unsafe_code)]
+
 mod body;
 mod client;
 mod config;

@@ -10,6 +10,7 @@
 //! | [`Dialer`] | makes outgoing connections |
 //! | [`Conn`] | one connection that is an ordered stream of bytes (TCP, Unix sockets, TLS) |
 //! | [`StreamConn`] | one connection that carries many streams (QUIC) |
+//! | [`TlsLayer`] | secures a [`Conn`] that is there |
 //!
 //! The connection owns its buffers: a reader peeks, skips and releases; a writer asks for room and
 //! flushes. No caller's buffer is ever lent to the kernel, so any future may be dropped at any
@@ -34,6 +35,8 @@
 //! }
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod addr;
 mod capabilities;
 mod closer;
@@ -55,7 +58,7 @@ pub use dialer::{DialOptions, Dialer, DialerExt};
 pub use error::{Error, ErrorKind, Initiator, Result};
 pub use incoming::{Connection, Incoming};
 pub use stream::{BoxReceive, BoxSend, ReceiveStream, SendStream, Stream, StreamConn};
-pub use tls::TlsInfo;
+pub use tls::{TlsInfo, TlsLayer, TlsOptions};
 pub use transport::{KeepAlive, ListenOptions, Listener, Transport};
 
 /// A boxed future, for the rare calls: dialling, accepting a stream, a handshake.

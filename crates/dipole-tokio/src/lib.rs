@@ -14,6 +14,8 @@
 //! # }
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod dialer;
 mod happy_eyeballs;
 mod listener;

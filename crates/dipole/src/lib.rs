@@ -10,6 +10,8 @@
 //! }
 //! ```
 
+#![forbid(unsafe_code)]
+
 #[cfg(feature = "conformance")]
 pub mod conformance;
 

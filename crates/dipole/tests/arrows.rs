@@ -55,6 +55,31 @@ const RULES: &[Rule] = &[
         foreign: Only(&["bytes", "tokio"]),
     },
     Rule {
+        // A network library; the one crate with unsafe code, in one module. Neither HTTP nor
+        // another library.
+        name: "dipole-uring",
+        own: &["dipole-net", "dipole-io"],
+        foreign: Only(&["bytes", "io-uring", "rustix", "socket2", "tokio"]),
+    },
+    Rule {
+        // A network library of streams. Neither HTTP nor another library.
+        name: "dipole-quinn",
+        own: &["dipole-net"],
+        foreign: Only(&["bytes", "quinn", "rustls", "socket2", "tokio"]),
+    },
+    Rule {
+        // A network library of streams. Neither HTTP nor another library.
+        name: "dipole-s2n",
+        own: &["dipole-net"],
+        foreign: Only(&["bytes", "rustls", "s2n-quic", "socket2", "tokio"]),
+    },
+    Rule {
+        // TLS over any connection. Neither HTTP nor a network library.
+        name: "dipole-tls",
+        own: &["dipole-net", "dipole-io"],
+        foreign: Only(&["bytes", "rcgen", "rustls", "rustls-platform-verifier", "tokio"]),
+    },
+    Rule {
         // The kit. `rustix` counts the process's descriptors and memory.
         name: "dipole-conformance",
         own: &["dipole-net"],
@@ -63,12 +88,14 @@ const RULES: &[Rule] = &[
     Rule {
         // Server and client. No network library: they come as values.
         name: "dipole-http",
-        own: &["dipole-net"],
+        own: &["dipole-net", "dipole-io"],
         foreign: Only(&[
             "bytes",
+            "h3",
             "http",
             "http-body",
             "httpdate",
+            "hyper",
             "pin-project-lite",
             "tokio",
             "tower-service",
@@ -81,7 +108,11 @@ const RULES: &[Rule] = &[
             "dipole-net",
             "dipole-io",
             "dipole-tokio",
+            "dipole-uring",
+            "dipole-quinn",
+            "dipole-s2n",
             "dipole-sim",
+            "dipole-tls",
             "dipole-conformance",
             "dipole-http",
         ],
@@ -94,7 +125,11 @@ const RULES: &[Rule] = &[
             "dipole-net",
             "dipole-io",
             "dipole-tokio",
+            "dipole-uring",
+            "dipole-quinn",
+            "dipole-s2n",
             "dipole-sim",
+            "dipole-tls",
             "dipole-conformance",
             "dipole-http",
             "dipole",
@@ -103,8 +138,15 @@ const RULES: &[Rule] = &[
     },
 ];
 
+/// The network libraries that may use tokio's sockets.
+const ON_SOCKETS: &[&str] = &["dipole-tokio", "dipole-uring"];
+
+/// The one crate that has unsafe code, in one module.
+const WITH_UNSAFE: &str = "dipole-uring";
+
 /// The concrete network libraries, as their names are in code.
-const LIBRARIES: &[&str] = &["dipole_tokio", "dipole_sim"];
+const LIBRARIES: &[&str] =
+    &["dipole_tokio", "dipole_uring", "dipole_quinn", "dipole_s2n", "dipole_sim"];
 
 #[test]
 fn every_crate_depends_only_on_what_it_may_know() {
@@ -152,7 +194,7 @@ fn nothing_depends_on_the_command_even_in_tests() {
 }
 
 #[test]
-fn only_the_network_library_on_tokio_has_sockets_of_tokio() {
+fn only_network_libraries_of_sockets_have_sockets_of_tokio() {
     let mut wrong = Vec::new();
     for package in packages() {
         for dependency in package.dependencies(Kind::Normal) {
@@ -160,7 +202,10 @@ fn only_the_network_library_on_tokio_has_sockets_of_tokio() {
                 .features
                 .iter()
                 .any(|feature| matches!(feature.as_str(), "net" | "full"));
-            if dependency.name == "tokio" && has_sockets && package.name != "dipole-tokio" {
+            if dependency.name == "tokio"
+                && has_sockets
+                && !ON_SOCKETS.contains(&package.name.as_str())
+            {
                 wrong.push(format!("{} -> tokio with `net`", package.name));
             }
         }
@@ -199,10 +244,23 @@ fn every_crate_has_the_lints_of_the_workspace() {
 }
 
 #[test]
-fn unsafe_code_is_forbidden() {
+fn unsafe_code_is_forbidden_but_in_one_crate() {
+    let mut wrong = Vec::new();
+    for package in packages().iter().filter(|package| package.name != WITH_UNSAFE) {
+        for root in ["src/lib.rs", "src/main.rs"].map(|name| package.folder.join(name)) {
+            if root.exists() && !read(&root).lines().any(|line| line == "#![forbid(unsafe_code)]") {
+                wrong.push(root.display().to_string());
+            }
+        }
+    }
+    assert_none("crates that do not forbid unsafe code", &wrong);
+}
+
+#[test]
+fn unsafe_code_is_denied_by_the_workspace() {
     let metadata = metadata();
     let root = Path::new(text(&metadata["workspace_root"]));
-    let lint = "unsafe_code = \"forbid\"";
+    let lint = "unsafe_code = \"deny\"";
     assert!(has_line(root, "workspace.lints.rust", lint), "the workspace's manifest has no {lint}");
 }
 

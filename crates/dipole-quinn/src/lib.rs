@@ -1,0 +1,3 @@
+//! Network library: QUIC streams on quinn.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! TLS as a connection over any connection.
+
+#![forbid(unsafe_code)]

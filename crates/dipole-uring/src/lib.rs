@@ -1,0 +1,1 @@
+//! Network library: TCP and Unix sockets on io_uring.
