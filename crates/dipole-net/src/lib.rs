@@ -45,6 +45,8 @@ mod conn_ext;
 mod dialer;
 mod error;
 mod incoming;
+#[cfg(unix)]
+mod listening_socket;
 mod stream;
 mod tls;
 mod transport;
@@ -57,6 +59,8 @@ pub use conn_ext::ConnExt;
 pub use dialer::{DialOptions, Dialer, DialerExt};
 pub use error::{Error, ErrorKind, Initiator, Result};
 pub use incoming::{Connection, Incoming};
+#[cfg(unix)]
+pub use listening_socket::{Keepsake, ListeningSocket};
 pub use stream::{BoxReceive, BoxSend, ReceiveStream, SendStream, Stream, StreamConn};
 pub use tls::{TlsInfo, TlsLayer, TlsOptions};
 pub use transport::{KeepAlive, ListenOptions, Listener, Transport};

@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+#[cfg(unix)]
+use crate::ListeningSocket;
 use crate::{Addr, Capabilities, Incoming, Result};
 
 /// The listening half of a network library: a value that makes listeners.
@@ -55,6 +57,24 @@ pub trait Listener: Send {
 
     /// The address that it really got (L2).
     fn local_addr(&self) -> Addr;
+
+    /// The listening socket, for a listener that is to go on where this one ends: another
+    /// library's, another process's (L13). `None` where the library has no descriptor of it.
+    ///
+    /// # Errors
+    /// The process has no descriptor left.
+    #[cfg(unix)]
+    fn socket(&self) -> Result<Option<ListeningSocket>> {
+        Ok(None)
+    }
+
+    /// Takes no further connection out of the socket's queue. From now on
+    /// [`poll_accept`](Self::poll_accept) gives those that this listener holds already, and then
+    /// `Err(Closed)`: so that none is lost when another listener goes on with the socket (L13).
+    ///
+    /// A listener without a [`socket`](Self::socket) has nobody to go on after it, and may ignore
+    /// this.
+    fn stop_accepting(&mut self) {}
 }
 
 /// How to listen. What a library has no use for, it leaves alone.
@@ -78,7 +98,7 @@ pub struct ListenOptions {
     /// A listening socket opened elsewhere, used instead of binding (L6). All shards accept from
     /// it.
     #[cfg(unix)]
-    pub descriptor: Option<std::sync::Arc<std::os::fd::OwnedFd>>,
+    pub descriptor: Option<ListeningSocket>,
 }
 
 impl Default for ListenOptions {

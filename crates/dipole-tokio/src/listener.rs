@@ -2,10 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::fd::AsFd;
 use std::task::{Context, Poll, ready};
 
 use dipole_io::{BufferPool, IoConn};
-use dipole_net::{Addr, Connection, Incoming, ListenOptions, Listener, Result};
+use dipole_net::{Addr, Connection, ErrorKind, Incoming, ListenOptions, Listener, Result};
+#[cfg(unix)]
+use dipole_net::{Keepsake, ListeningSocket};
 
 use crate::socket::StreamSocket;
 
@@ -14,18 +18,33 @@ use crate::socket::StreamSocket;
 enum Registered<Std, Tokio> {
     NotYet(Option<Std>),
     Yes(Tokio),
+    /// It takes no more connections; what it would have taken is in the socket's queue.
+    Stopped,
 }
 
 impl<Std, Tokio> Registered<Std, Tokio> {
-    fn get(&mut self, register: impl FnOnce(Std) -> io::Result<Tokio>) -> io::Result<&Tokio> {
+    fn get(&mut self, register: impl FnOnce(Std) -> io::Result<Tokio>) -> Result<&Tokio> {
         if let Self::NotYet(listener) = self {
-            let listener = listener.take().ok_or(io::ErrorKind::NotConnected)?;
+            let listener = listener.take().ok_or(ErrorKind::Closed)?;
             *self = Self::Yes(register(listener)?);
         }
         match self {
             Self::Yes(listener) => Ok(listener),
-            Self::NotYet(_) => Err(io::ErrorKind::NotConnected.into()),
+            Self::NotYet(_) | Self::Stopped => Err(ErrorKind::Closed.into()),
         }
+    }
+}
+
+#[cfg(unix)]
+impl<Std: AsFd, Tokio: AsFd> Registered<Std, Tokio> {
+    /// Another descriptor of the same socket; `None` when it has been given up.
+    fn socket(&self) -> Result<Option<ListeningSocket>> {
+        let descriptor = match self {
+            Self::NotYet(Some(listener)) => listener.as_fd(),
+            Self::Yes(listener) => listener.as_fd(),
+            Self::NotYet(None) | Self::Stopped => return Ok(None),
+        };
+        Ok(Some(descriptor.try_clone_to_owned()?.into()))
     }
 }
 
@@ -71,6 +90,15 @@ impl Listener for TcpListener {
     fn local_addr(&self) -> Addr {
         Addr::Ip(self.addr)
     }
+
+    #[cfg(unix)]
+    fn socket(&self) -> Result<Option<ListeningSocket>> {
+        self.socket.socket()
+    }
+
+    fn stop_accepting(&mut self) {
+        self.socket = Registered::Stopped;
+    }
 }
 
 /// Listens on a Unix socket.
@@ -80,17 +108,17 @@ struct UnixListener {
     addr: Addr,
     buffers: BufferPool,
     /// Unlinks the path with the last of its shards.
-    _path: Option<std::sync::Arc<crate::unix_path::UnixPath>>,
+    path: Option<Keepsake>,
 }
 
 #[cfg(unix)]
 pub(crate) fn unix_listener(
     socket: std::os::unix::net::UnixListener,
     addr: Addr,
-    path: Option<std::sync::Arc<crate::unix_path::UnixPath>>,
+    path: Option<Keepsake>,
 ) -> Box<dyn Listener> {
     let socket = Registered::NotYet(Some(socket));
-    Box::new(UnixListener { socket, addr, buffers: BufferPool::default(), _path: path })
+    Box::new(UnixListener { socket, addr, buffers: BufferPool::default(), path })
 }
 
 #[cfg(unix)]
@@ -106,5 +134,17 @@ impl Listener for UnixListener {
 
     fn local_addr(&self) -> Addr {
         self.addr.clone()
+    }
+
+    fn socket(&self) -> Result<Option<ListeningSocket>> {
+        let socket = self.socket.socket()?;
+        Ok(match &self.path {
+            Some(path) => socket.map(|socket| socket.keeping(path.clone())),
+            None => socket,
+        })
+    }
+
+    fn stop_accepting(&mut self) {
+        self.socket = Registered::Stopped;
     }
 }

@@ -12,6 +12,8 @@ use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 use crate::listener::tcp_listener;
 #[cfg(unix)]
 use crate::{listener::unix_listener, unix_path::UnixPath};
+#[cfg(unix)]
+use dipole_net::Keepsake;
 
 /// TCP and Unix sockets on tokio: a transport and a dialer.
 #[derive(Debug, Clone, Default)]
@@ -166,7 +168,7 @@ fn listen_unix_path(
     if let Some(mode) = options.unix_mode {
         owner.set_mode(mode)?;
     }
-    shared_unix(&socket, Addr::unix(path), Some(owner), options)
+    shared_unix(&socket, Addr::unix(path), Some(std::sync::Arc::new(owner)), options)
 }
 
 #[cfg(target_os = "linux")]
@@ -186,14 +188,13 @@ fn listen_abstract(name: &[u8], options: &ListenOptions) -> Result<Vec<Box<dyn L
 fn shared_unix(
     socket: &Socket,
     addr: Addr,
-    owner: Option<UnixPath>,
+    keepsake: Option<Keepsake>,
     options: &ListenOptions,
 ) -> Result<Vec<Box<dyn Listener>>> {
     socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
-    let owner = owner.map(std::sync::Arc::new);
     let listener = || {
         let shard: std::os::unix::net::UnixListener = socket.try_clone()?.into();
-        Ok(unix_listener(shard, addr.clone(), owner.clone()))
+        Ok(unix_listener(shard, addr.clone(), keepsake.clone()))
     };
     (0..options.shards.get()).map(|_| listener()).collect()
 }
@@ -213,5 +214,5 @@ fn listen_on_descriptor(options: &ListenOptions) -> Result<Vec<Box<dyn Listener>
         return Ok((0..options.shards.get()).map(|_| shard()).collect::<io::Result<_>>()?);
     }
     let addr = crate::socket::unix_addr(&address);
-    shared_unix(&socket, addr, None, options)
+    shared_unix(&socket, addr, descriptor.keepsake(), options)
 }

@@ -201,7 +201,7 @@ mod unix {
         expected: Addr,
     ) -> Verdict {
         let mut options = ListenOptions::default();
-        options.descriptor = Some(Arc::new(descriptor));
+        options.descriptor = Some(descriptor.into());
         let mut listeners = subject.transport.listen(asked, &options)?;
         expect_equal(listeners.len(), 1, "the number of listeners")?;
         let listener = listeners.remove(0);

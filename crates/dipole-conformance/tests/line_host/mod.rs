@@ -7,6 +7,7 @@ mod connection;
 
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -64,7 +65,8 @@ impl Host for LineHost {
             listen.shards = NonZeroUsize::new(options.workers).unwrap_or(NonZeroUsize::MIN);
             // Bound here, so that one library after another can listen on the same queue (L13).
             if let (true, Addr::Ip(ip)) = (transport.capabilities().descriptors, addr) {
-                listen.descriptor = Some(Arc::new(std::net::TcpListener::bind(ip)?.into()));
+                let socket = OwnedFd::from(std::net::TcpListener::bind(ip)?);
+                listen.descriptor = Some(socket.into());
             }
             let listeners = transport.listen(addr, &listen)?;
             let server = LineServer {
