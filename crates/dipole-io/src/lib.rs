@@ -2,7 +2,7 @@
 //!
 //! For authors of network libraries: [`IoConn`] is a whole [`Conn`](dipole_net::Conn) over anything
 //! that reads and writes asynchronously, and [`Input`], [`Output`], [`BufferPool`] and
-//! [`OperationTimer`] are what it is made of. For users of tokio's ecosystem: [`AsyncConn`] turns
+//! [`OperationTimer`] are what it is made of; [`StreamDeadline`] is a timer for streams. For users of tokio's ecosystem: [`AsyncConn`] turns
 //! any `Conn` into `AsyncRead + AsyncWrite` and into hyper's `Read + Write`.
 //!
 //! This crate knows no sockets and no HTTP.
@@ -23,6 +23,7 @@
 
 mod async_conn;
 mod conn;
+mod deadline;
 mod input;
 mod output;
 mod pool;
@@ -31,6 +32,7 @@ mod timer;
 
 pub use async_conn::AsyncConn;
 pub use conn::IoConn;
+pub use deadline::StreamDeadline;
 pub use input::Input;
 pub use output::Output;
 pub use pool::BufferPool;

@@ -9,6 +9,19 @@
 pub struct Capabilities {
     /// Carries TCP over IPv4 and IPv6 ([`Addr::Ip`](crate::Addr::Ip)).
     pub tcp: bool,
+    /// Carries QUIC or the like over UDP on IPv4 and IPv6 ([`Addr::Ip`](crate::Addr::Ip)).
+    pub udp: bool,
+    /// Its connections carry many streams ([`Connection::Streams`](crate::Connection::Streams));
+    /// otherwise they are byte streams.
+    pub streams: bool,
+    /// A stream of a higher priority goes first (S24).
+    pub priorities: bool,
+    /// A connection outlives a change of its peer's address (S30).
+    pub migration: bool,
+    /// Carries datagrams, where both ends ask for them (S31).
+    pub datagrams: bool,
+    /// Carries early data, marked as such, where both ends ask for it (S32).
+    pub early_data: bool,
     /// Looks up host names when it dials ([`Addr::Host`](crate::Addr::Host)).
     pub host_names: bool,
     /// Unix sockets at a path.
@@ -30,6 +43,12 @@ impl Capabilities {
     /// None at all; a library switches on what it has.
     pub const NONE: Self = Self {
         tcp: false,
+        udp: false,
+        streams: false,
+        priorities: false,
+        migration: false,
+        datagrams: false,
+        early_data: false,
         host_names: false,
         unix_paths: false,
         unix_abstract: false,

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::{Addr, BoxFuture, Capabilities, Conn, Connection, Error, ErrorKind, KeepAlive, Result};
+use crate::{
+    Addr, BoxFuture, Capabilities, Conn, Connection, Error, ErrorKind, KeepAlive, Result,
+    StreamConn, StreamOptions, TlsOptions,
+};
 
 /// The dialling half of a network library: a value that makes connections.
 pub trait Dialer: Send + Sync {
@@ -55,6 +58,21 @@ pub trait DialerExt: Dialer {
             connection.into_bytes().ok_or_else(|| Error::new(ErrorKind::Unsupported))
         }
     }
+
+    /// Connects to carry streams.
+    ///
+    /// # Errors
+    /// As [`Dialer::dial_connection`]; `Unsupported` when the library makes byte streams.
+    fn dial_streams(
+        &self,
+        addr: &Addr,
+        options: &DialOptions,
+    ) -> impl Future<Output = Result<Box<dyn StreamConn>>> + Send {
+        async move {
+            let connection = self.dial_connection(addr, options).await?;
+            connection.into_streams().ok_or_else(|| Error::new(ErrorKind::Unsupported))
+        }
+    }
 }
 
 impl<D: Dialer + ?Sized> DialerExt for D {}
@@ -72,10 +90,23 @@ pub struct DialOptions {
     pub nodelay: bool,
     /// Probes that find a dead peer; `None`, the default, is the system's setting.
     pub keepalive: Option<KeepAlive>,
+    /// What the handshake asks for, where a library's connections are secured by themselves, as
+    /// QUIC's are. `None`, the default, takes the name from the address and the protocols from the
+    /// library's own configuration; an empty list of protocols takes these, too.
+    pub tls: Option<TlsOptions>,
+    /// How a connection of many streams behaves.
+    pub streams: StreamOptions,
 }
 
 impl Default for DialOptions {
     fn default() -> Self {
-        Self { timeout: None, local: None, nodelay: true, keepalive: None }
+        Self {
+            timeout: None,
+            local: None,
+            nodelay: true,
+            keepalive: None,
+            tls: None,
+            streams: StreamOptions::default(),
+        }
     }
 }

@@ -77,6 +77,15 @@ pub enum ErrorKind {
     },
     /// The TLS handshake or a record failed; the source says how.
     Tls,
+    /// The two ends have no version of the transport protocol in common (S29).
+    VersionMismatch,
+    /// The transport protocol was broken and the connection ended for it (RFC 9000 section 20.1).
+    Protocol {
+        /// The protocol's code.
+        code: u64,
+        /// Who ended the connection.
+        by: Initiator,
+    },
     /// The library cannot do this at all.
     Unsupported,
     /// The caller's argument is wrong.
@@ -153,7 +162,10 @@ impl Error {
     pub fn is_closed(&self) -> bool {
         matches!(
             self.inner.kind,
-            ErrorKind::Closed | ErrorKind::Reset | ErrorKind::Application { .. }
+            ErrorKind::Closed
+                | ErrorKind::Reset
+                | ErrorKind::Application { .. }
+                | ErrorKind::Protocol { .. }
         )
     }
 }
@@ -208,9 +220,9 @@ impl From<Error> for io::Error {
             ErrorKind::Eof => io::ErrorKind::UnexpectedEof,
             ErrorKind::Closed => io::ErrorKind::BrokenPipe,
             ErrorKind::Reset | ErrorKind::StreamReset { .. } => io::ErrorKind::ConnectionReset,
-            ErrorKind::Application { .. } | ErrorKind::StreamStopped { .. } => {
-                io::ErrorKind::ConnectionAborted
-            }
+            ErrorKind::Application { .. }
+            | ErrorKind::StreamStopped { .. }
+            | ErrorKind::Protocol { .. } => io::ErrorKind::ConnectionAborted,
             ErrorKind::TimedOut => io::ErrorKind::TimedOut,
             ErrorKind::Refused => io::ErrorKind::ConnectionRefused,
             ErrorKind::Unreachable => io::ErrorKind::HostUnreachable,
@@ -218,7 +230,7 @@ impl From<Error> for io::Error {
             ErrorKind::AddrNotAvailable => io::ErrorKind::AddrNotAvailable,
             ErrorKind::PermissionDenied => io::ErrorKind::PermissionDenied,
             ErrorKind::UnknownHost | ErrorKind::NotFound => io::ErrorKind::NotFound,
-            ErrorKind::Unsupported => io::ErrorKind::Unsupported,
+            ErrorKind::Unsupported | ErrorKind::VersionMismatch => io::ErrorKind::Unsupported,
             ErrorKind::InvalidInput => io::ErrorKind::InvalidInput,
             ErrorKind::StreamLimit => io::ErrorKind::WouldBlock,
             ErrorKind::Exhausted | ErrorKind::Tls | ErrorKind::Io => io::ErrorKind::Other,
@@ -258,6 +270,13 @@ impl fmt::Display for ErrorKind {
                 return write!(f, "{who} closed with code {code:#x} {reason:?}");
             }
             Self::Tls => "TLS failed",
+            Self::VersionMismatch => {
+                "the peer speaks no version of the protocol that this side does"
+            }
+            Self::Protocol { code, by } => {
+                let who = if *by == Initiator::Peer { "the peer" } else { "this side" };
+                return write!(f, "{who} ended the connection for protocol error {code:#x}");
+            }
             Self::Unsupported => "not supported by this network library",
             Self::InvalidInput => "invalid argument",
             Self::Io => "I/O error",

@@ -22,6 +22,15 @@ impl Connection {
             Self::Streams(_) => None,
         }
     }
+
+    /// The connection of streams; `None` when it is one byte stream.
+    #[must_use]
+    pub fn into_streams(self) -> Option<Box<dyn StreamConn>> {
+        match self {
+            Self::Streams(conn) => Some(conn),
+            Self::Bytes(_) => None,
+        }
+    }
 }
 
 impl fmt::Debug for Connection {

@@ -42,12 +42,15 @@ mod capabilities;
 mod closer;
 mod conn;
 mod conn_ext;
+mod datagrams;
 mod dialer;
 mod error;
 mod incoming;
 #[cfg(unix)]
 mod listening_socket;
 mod stream;
+mod stream_ext;
+mod stream_options;
 mod tls;
 mod transport;
 
@@ -56,12 +59,17 @@ pub use capabilities::Capabilities;
 pub use closer::Closer;
 pub use conn::{Conn, ConnStats, Side};
 pub use conn_ext::ConnExt;
+pub use datagrams::Datagrams;
 pub use dialer::{DialOptions, Dialer, DialerExt};
 pub use error::{Error, ErrorKind, Initiator, Result};
 pub use incoming::{Connection, Incoming};
 #[cfg(unix)]
 pub use listening_socket::{Keepsake, ListeningSocket};
-pub use stream::{BoxReceive, BoxSend, ReceiveStream, SendStream, Stream, StreamConn};
+pub use stream::{
+    BoxReceive, BoxSend, ReceiveStream, SendStream, Stream, StreamConn, StreamConnStats,
+};
+pub use stream_ext::{ReceiveStreamExt, SendStreamExt};
+pub use stream_options::StreamOptions;
 pub use tls::{TlsInfo, TlsLayer, TlsOptions};
 pub use transport::{KeepAlive, ListenOptions, Listener, Transport};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 #[cfg(unix)]
 use crate::ListeningSocket;
-use crate::{Addr, Capabilities, Incoming, Result};
+use crate::{Addr, Capabilities, Incoming, Result, StreamOptions};
 
 /// The listening half of a network library: a value that makes listeners.
 pub trait Transport: Send + Sync {
@@ -95,6 +95,8 @@ pub struct ListenOptions {
     pub only_ipv6: Option<bool>,
     /// The permissions of a Unix socket's path, such as `0o660`; `None` leaves the process's mask.
     pub unix_mode: Option<u32>,
+    /// How connections of many streams behave.
+    pub streams: StreamOptions,
     /// A listening socket opened elsewhere, used instead of binding (L6). All shards accept from
     /// it.
     #[cfg(unix)]
@@ -110,6 +112,7 @@ impl Default for ListenOptions {
             keepalive: None,
             only_ipv6: None,
             unix_mode: None,
+            streams: StreamOptions::default(),
             #[cfg(unix)]
             descriptor: None,
         }

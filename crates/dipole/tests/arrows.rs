@@ -64,13 +64,13 @@ const RULES: &[Rule] = &[
     Rule {
         // A network library of streams. Neither HTTP nor another library.
         name: "dipole-quinn",
-        own: &["dipole-net"],
+        own: &["dipole-net", "dipole-io"],
         foreign: Only(&["bytes", "quinn", "rustls", "socket2", "tokio"]),
     },
     Rule {
         // A network library of streams. Neither HTTP nor another library.
         name: "dipole-s2n",
-        own: &["dipole-net"],
+        own: &["dipole-net", "dipole-io"],
         foreign: Only(&["bytes", "rustls", "s2n-quic", "socket2", "tokio"]),
     },
     Rule {

@@ -1,0 +1,76 @@
+//! The deadline of a stream's reads or writes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Instant;
+
+use tokio::time::Sleep;
+
+/// A point in time until when the operations of one half of a stream may wait; a change acts on
+/// the one that waits (S12). Without a deadline, or with nothing waiting, it holds no timer.
+#[derive(Debug, Default)]
+pub struct StreamDeadline {
+    deadline: Option<Instant>,
+    running: Option<Pin<Box<Sleep>>>,
+    waiting: Option<Waker>,
+}
+
+impl StreamDeadline {
+    /// Acts at once: whoever waits is woken, to look at it.
+    pub fn set(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+        self.running = None;
+        if let Some(waker) = self.waiting.take() {
+            waker.wake();
+        }
+    }
+
+    /// To be called when the operation is pending; ready when the deadline has passed, and then
+    /// the operation has ended.
+    pub fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline else {
+            self.wait(cx);
+            return Poll::Pending;
+        };
+        let running =
+            self.running.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
+        match running.as_mut().poll(cx) {
+            Poll::Ready(()) => {
+                self.end();
+                Poll::Ready(())
+            }
+            Poll::Pending => {
+                self.wait(cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// To be called when the operation is ready.
+    pub fn end(&mut self) {
+        self.running = None;
+        self.waiting = None;
+    }
+
+    /// `poll`, or ready with `late` when it is pending past the deadline.
+    pub fn bound<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: Poll<T>,
+        late: impl FnOnce() -> T,
+    ) -> Poll<T> {
+        if poll.is_pending() {
+            ready!(self.poll_elapsed(cx));
+            return Poll::Ready(late());
+        }
+        self.end();
+        poll
+    }
+
+    fn wait(&mut self, cx: &Context<'_>) {
+        match &mut self.waiting {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => self.waiting = Some(cx.waker().clone()),
+        }
+    }
+}
