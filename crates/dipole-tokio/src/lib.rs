@@ -17,11 +17,8 @@
 #![forbid(unsafe_code)]
 
 mod dialer;
-mod happy_eyeballs;
 mod listener;
 mod socket;
 mod transport;
-#[cfg(unix)]
-mod unix_path;
 
 pub use transport::Tokio;

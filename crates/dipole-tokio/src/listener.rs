@@ -10,8 +10,34 @@ use dipole_io::{BufferPool, IoConn};
 use dipole_net::{Addr, Connection, ErrorKind, Incoming, ListenOptions, Listener, Result};
 #[cfg(unix)]
 use dipole_net::{Keepsake, ListeningSocket};
+use dipole_sockets::Bound;
 
 use crate::socket::StreamSocket;
+
+/// A listener on a socket of either family.
+pub(crate) fn over(bound: Bound, options: &ListenOptions) -> Box<dyn Listener> {
+    let buffers = BufferPool::default();
+    #[cfg(target_os = "linux")]
+    let _ = options;
+    match bound.addr {
+        Addr::Ip(addr) => Box::new(TcpListener {
+            socket: Registered::NotYet(Some(bound.socket.into())),
+            addr,
+            buffers,
+            #[cfg(not(target_os = "linux"))]
+            nodelay: options.nodelay,
+        }),
+        #[cfg(unix)]
+        addr => Box::new(UnixListener {
+            socket: Registered::NotYet(Some(bound.socket.into())),
+            addr,
+            buffers,
+            path: bound.keepsake,
+        }),
+        #[cfg(not(unix))]
+        addr => unreachable!("{addr} is not listened on here"),
+    }
+}
 
 /// A listening socket that joins tokio's event source when it is first polled: on the thread and
 /// the runtime of the worker that serves it.
@@ -58,22 +84,6 @@ struct TcpListener {
     nodelay: bool,
 }
 
-pub(crate) fn tcp_listener(
-    socket: std::net::TcpListener,
-    options: &ListenOptions,
-) -> io::Result<Box<dyn Listener>> {
-    let addr = socket.local_addr()?;
-    #[cfg(target_os = "linux")]
-    socket2::SockRef::from(&socket).set_tcp_nodelay(options.nodelay)?;
-    Ok(Box::new(TcpListener {
-        socket: Registered::NotYet(Some(socket)),
-        addr,
-        buffers: BufferPool::default(),
-        #[cfg(not(target_os = "linux"))]
-        nodelay: options.nodelay,
-    }))
-}
-
 impl Listener for TcpListener {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming>> {
         let socket = self.socket.get(tokio::net::TcpListener::from_std)?;
@@ -109,16 +119,6 @@ struct UnixListener {
     buffers: BufferPool,
     /// Unlinks the path with the last of its shards.
     path: Option<Keepsake>,
-}
-
-#[cfg(unix)]
-pub(crate) fn unix_listener(
-    socket: std::os::unix::net::UnixListener,
-    addr: Addr,
-    path: Option<Keepsake>,
-) -> Box<dyn Listener> {
-    let socket = Registered::NotYet(Some(socket));
-    Box::new(UnixListener { socket, addr, buffers: BufferPool::default(), path })
 }
 
 #[cfg(unix)]

@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use dipole_io::Socket;
-use dipole_net::Addr;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -91,17 +90,5 @@ impl AsyncWrite for StreamSocket {
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
-    }
-}
-
-/// A Unix socket's address as the contract has it.
-#[cfg(unix)]
-pub(crate) fn unix_addr(address: &socket2::SockAddr) -> Addr {
-    if let Some(path) = address.as_pathname() {
-        return Addr::unix(path);
-    }
-    match address.as_abstract_namespace() {
-        Some(name) => Addr::Abstract(name.into()),
-        None => Addr::Unnamed,
     }
 }

@@ -43,9 +43,15 @@ const RULES: &[Rule] = &[
         foreign: Only(&["bytes", "hyper", "tokio", "tokio-util"]),
     },
     Rule {
+        // What the libraries over the system's sockets share. `tokio` looks names up.
+        name: "dipole-sockets",
+        own: &["dipole-net"],
+        foreign: Only(&["socket2", "tokio"]),
+    },
+    Rule {
         // A network library. Neither HTTP nor another library.
         name: "dipole-tokio",
-        own: &["dipole-net", "dipole-io"],
+        own: &["dipole-net", "dipole-io", "dipole-sockets"],
         foreign: Only(&["bytes", "socket2", "tokio"]),
     },
     Rule {
@@ -58,8 +64,8 @@ const RULES: &[Rule] = &[
         // A network library; the one crate with unsafe code, in one module. Neither HTTP nor
         // another library.
         name: "dipole-uring",
-        own: &["dipole-net", "dipole-io"],
-        foreign: Only(&["bytes", "io-uring", "rustix", "socket2", "tokio"]),
+        own: &["dipole-net", "dipole-io", "dipole-sockets"],
+        foreign: Only(&["bytes", "io-uring", "libc", "rustix", "socket2", "tokio"]),
     },
     Rule {
         // A network library of streams. Neither HTTP nor another library.
@@ -139,7 +145,7 @@ const RULES: &[Rule] = &[
 ];
 
 /// The network libraries that may use tokio's sockets.
-const ON_SOCKETS: &[&str] = &["dipole-tokio", "dipole-uring"];
+const ON_SOCKETS: &[&str] = &["dipole-sockets", "dipole-tokio", "dipole-uring"];
 
 /// The one crate that has unsafe code, in one module.
 const WITH_UNSAFE: &str = "dipole-uring";

@@ -17,7 +17,7 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// That of the first attempt, when all have failed.
-pub(crate) async fn first<C, F>(
+pub async fn first<C, F>(
     addrs: Vec<SocketAddr>,
     mut connect: impl FnMut(SocketAddr) -> F,
 ) -> Result<C>
