@@ -29,6 +29,10 @@ pub struct ServerConfig {
     /// How long a connection that is being closed still takes in what the peer sends, so that the
     /// peer can read the last answer. Default 2 s.
     pub linger_timeout: Duration,
+    /// How long a connection of a network library that was swapped for another waits for a last
+    /// request, whose answer then says `connection: close`, before it counts as idle and is
+    /// closed. Default 1 s.
+    pub retire_timeout: Duration,
 
     /// A request's head: request line and headers; beyond it the answer is 431. Default 32 KiB.
     pub max_head_bytes: usize,
@@ -89,6 +93,7 @@ impl Default for ServerConfig {
             request_timeout: None,
             handshake_timeout: Some(Duration::from_secs(10)),
             linger_timeout: Duration::from_secs(2),
+            retire_timeout: Duration::from_secs(1),
             max_head_bytes: 32 * 1024,
             max_target_bytes: 16 * 1024,
             max_headers: 100,

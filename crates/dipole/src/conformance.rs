@@ -150,7 +150,16 @@ impl Running for RunningServer {
         Handlers { begun: stats.requests, panicked: stats.panics, cancelled: stats.cancelled }
     }
 
-    /// The server cannot do it yet.
+    #[cfg(unix)]
+    fn swap(&self, transport: Arc<dyn Transport>) -> Option<BoxFuture<'_, Result<()>>> {
+        // Without descriptors there is no socket to pass on.
+        transport.capabilities().descriptors.then(|| {
+            Box::pin(async move { self.server.swap_transport(&self.local_addr(), transport).await })
+                as BoxFuture<'_, _>
+        })
+    }
+
+    #[cfg(not(unix))]
     fn swap(&self, _: Arc<dyn Transport>) -> Option<BoxFuture<'_, Result<()>>> {
         None
     }

@@ -10,10 +10,12 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use dipole_net::{Addr, ErrorKind, Incoming, Listener, Result};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Instant, timeout_at};
 
 use super::connection::{self, Admitted};
 use super::registry::{Phase, Place};
+use super::swap::{Command, retire};
 use super::{Admission, Worker};
 use crate::{HttpService, ServerConfig};
 
@@ -21,41 +23,120 @@ use crate::{HttpService, ServerConfig};
 const FIRST_BACKOFF: Duration = Duration::from_millis(5);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 
-/// Accepts connections until the server drains; then the listener is dropped.
-pub(super) async fn run<S: HttpService>(
-    mut listener: Box<dyn Listener>,
+/// Where a worker lets in the connections of one address.
+pub(super) struct Gate<S> {
     service: S,
+    listener: Box<dyn Listener>,
     worker: Arc<Worker>,
     place: Place,
-) {
-    poll_fn(|cx| {
-        place.settle(cx);
-        Poll::Ready(())
-    })
-    .await;
-    let mut backoff = FIRST_BACKOFF;
-    loop {
-        let next = next(&mut *listener, &worker.limits);
-        let Some((accepted, room)) = while_serving(&place, next).await else { return };
-        match accepted {
-            Ok(incoming) => {
-                backoff = FIRST_BACKOFF;
-                admit(incoming, &service, &worker, room);
-            }
-            // The client gave up while it was queued.
-            Err(error) if *error.kind() == ErrorKind::Reset => {}
-            // Out of descriptors, mostly: wait until some connection has ended (L5).
-            Err(error) => {
-                worker.counters.accept_errors.add_one();
-                tracing::warn!(%error, ?backoff, "cannot accept");
-                let wait = tokio::time::sleep(backoff);
-                if while_serving(&place, wait).await.is_none() {
-                    return;
+    commands: mpsc::Receiver<Command>,
+}
+
+impl<S: HttpService> Gate<S> {
+    pub(super) fn new(
+        service: S,
+        listener: Box<dyn Listener>,
+        worker: Arc<Worker>,
+        commands: mpsc::Receiver<Command>,
+    ) -> Self {
+        let place = worker.registry.join();
+        Self { service, listener, worker, place, commands }
+    }
+
+    /// Accepts connections until the server drains; then the listener is dropped.
+    pub(super) async fn run(mut self) {
+        let mut backoff = FIRST_BACKOFF;
+        loop {
+            let (accepted, room) = match self.event().await {
+                Event::End => return,
+                Event::Asked(command) => {
+                    self.obey(command).await;
+                    continue;
                 }
-                backoff = (2 * backoff).min(LONGEST_BACKOFF);
+                Event::Accepted(accepted, room) => (accepted, room),
+            };
+            match accepted {
+                Ok(incoming) => {
+                    backoff = FIRST_BACKOFF;
+                    admit(incoming, &self.service, &self.worker, room);
+                }
+                // The client gave up while it was queued.
+                Err(error) if *error.kind() == ErrorKind::Reset => {}
+                // Out of descriptors, mostly: wait until some connection has ended (L5).
+                Err(error) => {
+                    self.worker.counters.accept_errors.add_one();
+                    tracing::warn!(%error, ?backoff, "cannot accept");
+                    let wait = tokio::time::sleep(backoff);
+                    if while_serving(&self.place, wait).await.is_none() {
+                        return;
+                    }
+                    backoff = (2 * backoff).min(LONGEST_BACKOFF);
+                }
             }
         }
     }
+
+    /// What happens next.
+    async fn event(&mut self) -> Event {
+        let Self { listener, worker, place, commands, .. } = self;
+        let mut next = pin!(next(&mut **listener, &worker.limits));
+        poll_fn(|cx| {
+            place.settle(cx);
+            if place.phase() >= Phase::Draining {
+                return Poll::Ready(Event::End);
+            }
+            if let Poll::Ready(Some(command)) = commands.poll_recv(cx) {
+                return Poll::Ready(Event::Asked(command));
+            }
+            next.as_mut().poll(cx).map(|(accepted, room)| Event::Accepted(accepted, room))
+        })
+        .await
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            #[cfg(unix)]
+            Command::Share(reply) => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.listener.socket());
+            }
+            Command::GoOn(successor) => {
+                self.empty().await;
+                let worker = self.worker.with_registry(Arc::clone(&successor.registry));
+                let older = std::mem::replace(&mut self.worker, worker);
+                self.place = successor.registry.join();
+                self.listener = successor.listener;
+                tokio::spawn(retire(Arc::clone(&older.registry), older.config.retire_timeout));
+                let _ = successor.done.send(());
+            }
+        }
+    }
+
+    /// Lets in those that the listener has taken out of the socket's queue already.
+    async fn empty(&mut self) {
+        self.listener.stop_accepting();
+        let by = Instant::now() + LONGEST_BACKOFF;
+        loop {
+            let next = next(&mut *self.listener, &self.worker.limits);
+            match timeout_at(by, next).await {
+                Ok((Ok(incoming), room)) => admit(incoming, &self.service, &self.worker, room),
+                Ok((Err(error), _)) if *error.kind() == ErrorKind::Closed => return,
+                Ok((Err(error), _)) => tracing::debug!(%error, "lost while the listener changed"),
+                Err(_) => {
+                    tracing::warn!("the earlier listener did not end in time");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// What an accept loop waits for.
+enum Event {
+    /// The server drains.
+    End,
+    Asked(Command),
+    Accepted(Result<Incoming>, Option<OwnedSemaphorePermit>),
 }
 
 /// The next connection, and room for it.
@@ -82,7 +163,7 @@ async fn next(
 async fn while_serving<F: Future>(place: &Place, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| {
-        if place.phase() > Phase::Serving {
+        if place.phase() >= Phase::Draining {
             return Poll::Ready(None);
         }
         future.as_mut().poll(cx).map(Some)

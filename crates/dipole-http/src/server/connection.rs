@@ -58,7 +58,7 @@ async fn shaken(incoming: Incoming, admitted: &Admitted) -> Result<Connection> {
     });
     poll_fn(|cx| {
         admitted.place.settle(cx);
-        if admitted.place.phase() > Phase::Serving {
+        if admitted.place.phase() >= Phase::Draining {
             return Poll::Ready(Err(ErrorKind::Closed.into()));
         }
         accepted.as_mut().poll(cx)

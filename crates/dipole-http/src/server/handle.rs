@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dipole_net::Addr;
-use tokio::sync::watch;
+#[cfg(unix)]
+use dipole_net::{Error, ErrorKind, ListeningSocket, Result, Transport};
+use tokio::sync::{Mutex, watch};
 
-use super::registry::{Phase, Registry};
+use super::generations::Generations;
+use super::registry::Phase;
 use super::stats::{Counters, ServerStats};
-use super::worker::Worker;
+use super::swap::Post;
 
 /// How long a worker may take to drop what still runs, before it is no longer waited for.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -17,13 +20,17 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// A running server; cheap to clone. Dropping it changes nothing: the server runs on.
 #[derive(Clone)]
 pub struct ServerHandle {
-    addrs: Arc<[Addr]>,
-    counters: Arc<Counters>,
-    workers: Vec<Arc<Registry>>,
+    shared: Arc<Shared>,
     /// Its senders are the workers: it is closed when the last has ended.
     alive: watch::Receiver<()>,
-    /// Gives each worker its sender while the handle is made, and is dropped afterwards.
-    enlist: Option<watch::Sender<()>>,
+}
+
+struct Shared {
+    addrs: Vec<Addr>,
+    counters: Arc<Counters>,
+    workers: Vec<Arc<Generations>>,
+    /// In the order of `addrs`. Locked while one of them is swapped.
+    posts: Mutex<Vec<Post>>,
 }
 
 /// How a shutdown ended.
@@ -37,31 +44,28 @@ pub enum Drained {
 }
 
 impl ServerHandle {
-    pub(super) fn new(addrs: Vec<Addr>, counters: Arc<Counters>) -> Self {
+    /// The handle, and what each worker keeps while it lives.
+    pub(super) fn new(
+        counters: Arc<Counters>,
+        workers: Vec<Arc<Generations>>,
+        posts: Vec<Post>,
+    ) -> (Self, watch::Sender<()>) {
         let (enlist, alive) = watch::channel(());
-        Self { addrs: addrs.into(), counters, workers: Vec::new(), alive, enlist: Some(enlist) }
-    }
-
-    pub(super) fn add(&mut self, worker: &Worker) -> watch::Sender<()> {
-        self.workers.push(Arc::clone(&worker.registry));
-        self.enlist.clone().unwrap_or_default()
-    }
-
-    pub(super) fn sealed(mut self) -> Self {
-        self.enlist = None;
-        self
+        let addrs = posts.iter().map(|post| post.addr.clone()).collect();
+        let posts = Mutex::new(posts);
+        (Self { shared: Arc::new(Shared { addrs, counters, workers, posts }), alive }, enlist)
     }
 
     /// The addresses that the server really listens on, in the order of its `listen` calls.
     #[must_use]
     pub fn local_addrs(&self) -> &[Addr] {
-        &self.addrs
+        &self.shared.addrs
     }
 
     /// What the server has done so far.
     #[must_use]
     pub fn stats(&self) -> ServerStats {
-        self.counters.read()
+        self.shared.counters.read()
     }
 
     /// Ends the server: it stops accepting, closes idle connections at once, and lets running
@@ -84,17 +88,67 @@ impl ServerHandle {
         while alive.changed().await.is_ok() {}
     }
 
+    /// Moves the live listener on `addr` to another network library. The socket stays, and with it
+    /// the connections that wait to be accepted: none is refused.
+    ///
+    /// The connections of the earlier library retire: the next answer of each says
+    /// `connection: close`, and those that stay idle for
+    /// [`retire_timeout`](crate::ServerConfig::retire_timeout) are closed. Ends when the new
+    /// library accepts; several swaps happen one after the other.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the server does not listen on `addr`, `Unsupported` when one of the
+    /// libraries has no sockets to pass on, `Closed` when the server has ended, and what listening
+    /// with `transport` failed with. The earlier library then goes on.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves each worker with one library or the other.
+    #[cfg(unix)]
+    pub async fn swap_transport(&self, addr: &Addr, transport: impl Transport) -> Result<()> {
+        let posts = self.shared.posts.lock().await;
+        for post in posts_on(&posts, addr)? {
+            post.swap(&transport).await?;
+        }
+        Ok(())
+    }
+
+    /// The listening sockets on `addr`, for a process that is to go on where this one ends: as
+    /// many as there are queues of connections, at most one a worker.
+    ///
+    /// # Errors
+    /// As [`swap_transport`](Self::swap_transport).
+    #[cfg(unix)]
+    pub async fn sockets(&self, addr: &Addr) -> Result<Vec<ListeningSocket>> {
+        let posts = self.shared.posts.lock().await;
+        let mut sockets = Vec::new();
+        for post in posts_on(&posts, addr)? {
+            sockets.extend(post.sockets().await?);
+        }
+        Ok(sockets)
+    }
+
     fn enter(&self, phase: Phase) {
-        for worker in &self.workers {
+        for worker in &self.shared.workers {
             worker.enter(phase);
         }
     }
 }
 
+/// More than one where the server was given several sockets of one address.
+#[cfg(unix)]
+fn posts_on<'a>(posts: &'a [Post], addr: &Addr) -> Result<Vec<&'a Post>> {
+    let found: Vec<_> = posts.iter().filter(|post| post.addr == *addr).collect();
+    if found.is_empty() {
+        let message = format!("the server does not listen on {addr}");
+        return Err(Error::with_message(ErrorKind::InvalidInput, message));
+    }
+    Ok(found)
+}
+
 impl fmt::Debug for ServerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerHandle")
-            .field("local_addrs", &self.addrs)
+            .field("local_addrs", &self.local_addrs())
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }

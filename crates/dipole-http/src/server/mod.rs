@@ -4,21 +4,29 @@ mod accept;
 mod connection;
 mod date;
 mod deadline;
+mod generations;
 mod handle;
 mod registry;
 mod stats;
+mod swap;
 mod worker;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use dipole_net::{Addr, Error, ErrorKind, ListenOptions, Listener, Result, TlsInfo, Transport};
+use dipole_net::{Addr, Error, ErrorKind, ListenOptions, Result, TlsInfo, Transport};
+use tokio::sync::mpsc;
+
+use self::accept::Gate;
 
 pub(crate) use self::deadline::Deadline;
+use self::generations::Generations;
+
 pub use self::handle::{Drained, ServerHandle};
 pub(crate) use self::registry::Phase;
 pub(crate) use self::stats::Counters;
 pub use self::stats::ServerStats;
+use self::swap::{AcceptLoop, Post};
 pub(crate) use self::worker::Worker;
 use crate::{HttpService, ServerConfig};
 
@@ -240,26 +248,30 @@ impl<S: HttpService> Server<S> {
             let message = "the server has no address to listen on";
             return Err(Error::with_message(ErrorKind::InvalidInput, message));
         }
-        let mut addrs = Vec::new();
-        let mut listeners_of: Vec<Vec<Box<dyn Listener>>> = Vec::new();
-        listeners_of.resize_with(self.workers.get(), Vec::new);
+        let group = worker::Group::new(self.config, self.hooks);
+        let mut posts = Vec::new();
+        let crew: Vec<_> = (0..self.workers.get()).map(|_| Arc::new(Generations::new())).collect();
+        let mut gates_of: Vec<Vec<Gate<S>>> = Vec::new();
+        gates_of.resize_with(self.workers.get(), Vec::new);
         for bind in self.binds {
             let mut options = bind.options;
             options.shards = self.workers;
             let shards = bind.transport.listen(&bind.addr?, &options)?;
-            addrs.extend(shards.first().map(|listener| listener.local_addr()));
-            for (listeners, shard) in listeners_of.iter_mut().zip(shards) {
-                listeners.push(shard);
+            let Some(addr) = shards.first().map(|listener| listener.local_addr()) else { continue };
+            let mut loops = Vec::new();
+            for ((generations, gates), listener) in crew.iter().zip(&mut gates_of).zip(shards) {
+                let (commands, asked) = mpsc::channel(1);
+                let worker = group.worker(generations.add());
+                gates.push(Gate::new(self.service.clone(), listener, worker, asked));
+                loops.push(AcceptLoop { generations: Arc::clone(generations), commands });
             }
+            posts.push(Post { addr, options, loops });
         }
-        let group = worker::Group::new(self.config, self.hooks);
-        let mut handle = ServerHandle::new(addrs, group.counters());
-        let mut work = Vec::new();
-        for listeners in listeners_of {
-            let worker = group.worker();
-            let alive = handle.add(&worker);
-            work.push(worker::work(worker, listeners, self.service.clone(), alive));
-        }
-        Ok((handle.sealed(), work))
+        let (handle, alive) = ServerHandle::new(group.counters(), crew.clone(), posts);
+        let work = crew
+            .into_iter()
+            .zip(gates_of)
+            .map(|(generations, gates)| worker::work(generations, gates, alive.clone()));
+        Ok((handle, work.collect()))
     }
 }

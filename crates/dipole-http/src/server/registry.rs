@@ -9,13 +9,15 @@ use std::task::{Context, Waker};
 pub(crate) enum Phase {
     /// It serves.
     Serving,
+    /// Another listener has taken over: the next answer of a connection is its last.
+    Retiring,
     /// It accepts nothing, idle connections close, running requests end.
     Draining,
     /// What still runs is dropped.
     Ending,
 }
 
-/// The tasks of a worker: its accept loops and its connections.
+/// The tasks of a worker for one listener: its accept loop and its connections.
 ///
 /// Each has a place here with its waker, so that a change of phase reaches all of them at once and
 /// costs a running request one atomic load.
@@ -53,7 +55,8 @@ impl Registry {
     pub(crate) fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Acquire) {
             0 => Phase::Serving,
-            1 => Phase::Draining,
+            1 => Phase::Retiring,
+            2 => Phase::Draining,
             _ => Phase::Ending,
         }
     }

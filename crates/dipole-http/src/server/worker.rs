@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use dipole_net::Listener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Hooks;
-use super::accept::{self, Limits};
+use super::accept::{Gate, Limits};
 use super::date::DateCache;
-use super::registry::{Phase, Registry};
+use super::generations::Generations;
+use super::registry::Registry;
 use super::stats::Counters;
 use crate::h1::codec::encode::DateLine;
 use crate::{HttpService, ServerConfig};
 
-/// What one worker's connections share.
+/// What one worker's connections of one listener share.
 pub(crate) struct Worker {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) hooks: Arc<Hooks>,
@@ -30,6 +30,18 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    /// The same for the connections of the next listener.
+    pub(super) fn with_registry(&self, registry: Arc<Registry>) -> Arc<Self> {
+        Arc::new(Self {
+            config: Arc::clone(&self.config),
+            hooks: Arc::clone(&self.hooks),
+            counters: Arc::clone(&self.counters),
+            limits: Arc::clone(&self.limits),
+            registry,
+            date: DateCache::new(Instant::now()),
+        })
+    }
+
     pub(crate) fn date(&self, now: Instant) -> DateLine {
         self.date.at(now)
     }
@@ -54,13 +66,14 @@ impl Group {
         Arc::clone(&self.counters)
     }
 
-    pub(super) fn worker(&self) -> Arc<Worker> {
+    /// A worker's view of one listener.
+    pub(super) fn worker(&self, registry: Arc<Registry>) -> Arc<Worker> {
         Arc::new(Worker {
             config: Arc::clone(&self.config),
             hooks: Arc::clone(&self.hooks),
             counters: Arc::clone(&self.counters),
             limits: Arc::clone(&self.limits),
-            registry: Arc::new(Registry::new()),
+            registry,
             date: DateCache::new(Instant::now()),
         })
     }
@@ -68,23 +81,14 @@ impl Group {
 
 /// Serves until the server ends and the last connection has.
 pub(super) async fn work<S: HttpService>(
-    worker: Arc<Worker>,
-    listeners: Vec<Box<dyn Listener>>,
-    service: S,
+    generations: Arc<Generations>,
+    gates: Vec<Gate<S>>,
     alive: watch::Sender<()>,
 ) {
-    for listener in listeners {
-        let place = worker.registry.join();
-        tokio::spawn(accept::run(listener, service.clone(), Arc::clone(&worker), place));
+    for gate in gates {
+        tokio::spawn(gate.run());
     }
-    poll_fn(|cx| {
-        let is_empty = worker.registry.poll_empty(cx);
-        if is_empty && worker.registry.phase() > Phase::Serving {
-            return Poll::Ready(());
-        }
-        Poll::Pending
-    })
-    .await;
+    poll_fn(|cx| if generations.poll_ended(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
     drop(alive);
 }
 

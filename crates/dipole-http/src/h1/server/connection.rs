@@ -69,7 +69,7 @@ impl Connection {
                 Poll::Ready(filled) => return Poll::Ready(filled.is_ok()),
                 Poll::Pending => self.now = None,
             }
-            if self.worker.registry.phase() > Phase::Serving {
+            if self.worker.registry.phase() >= Phase::Draining {
                 return Poll::Ready(false);
             }
             self.timer.poll_passed(cx).map(|()| {

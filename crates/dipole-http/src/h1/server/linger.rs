@@ -24,7 +24,7 @@ impl Connection {
             if let Poll::Ready(gone) = self.poll_throw_away(cx) {
                 return Poll::Ready(gone);
             }
-            if after == After::Finish && self.worker.registry.phase() > Phase::Serving {
+            if after == After::Finish && self.worker.registry.phase() >= Phase::Draining {
                 return Poll::Ready(Stop::TimedOut(Timeout::Idle));
             }
             self.poll_timeout(cx, deadline, Timeout::Write)
