@@ -38,6 +38,42 @@ pub struct Config {
     /// What the peer sees when a connection is closed that has not read everything. Default
     /// [`UnreadAtClose::Ends`].
     pub unread_at_close: UnreadAtClose,
+    /// Bytes per second that everything from one host to another shares. Default `None`: no limit.
+    pub bandwidth: Option<u64>,
+    /// What becomes of packets that are lost. Default: none is.
+    pub loss: Loss,
+    /// What befalls datagrams alone.
+    pub datagrams: Datagrams,
+}
+
+/// Packets that do not arrive. A datagram is gone then; a stream sees a delay, for its packets are
+/// sent again: after `resend_after`, then after twice that, and so on up to two minutes (RFC 6298).
+#[derive(Debug, Clone)]
+pub struct Loss {
+    /// How probably a packet of up to 1460 bytes is lost, 0.0 to 1.0. Default 0.
+    pub probability: f64,
+    /// How long a stream's sender waits before it sends a packet again for the first time. Default
+    /// 200 ms.
+    pub resend_after: Duration,
+    /// How long a stream's sender goes on trying. Its own end is then broken off, and the peer
+    /// does not learn of it. Default 15 minutes.
+    pub give_up_after: Duration,
+}
+
+/// What befalls datagrams and never a stream.
+#[derive(Debug, Clone)]
+pub struct Datagrams {
+    /// The longest that arrives, in bytes; a longer one is lost. Default 1472, which is Ethernet's.
+    pub size: usize,
+    /// How probably one arrives twice, 0.0 to 1.0. Default 0.
+    pub duplicate_probability: f64,
+    /// How probably one is overtaken by later ones, 0.0 to 1.0. Default 0.
+    pub reorder_probability: f64,
+    /// By how much one that is overtaken is late.
+    pub reorder_delay: RangeInclusive<Duration>,
+    /// How long one may wait for its turn where the bandwidth is limited; beyond it it is lost.
+    /// Default 200 ms.
+    pub queue: Duration,
 }
 
 /// Chunks that are late by more than the latency.
@@ -84,6 +120,31 @@ impl Default for Config {
             read_size: 32 * 1024,
             backlog: 4096,
             unread_at_close: UnreadAtClose::Ends,
+            bandwidth: None,
+            loss: Loss::default(),
+            datagrams: Datagrams::default(),
+        }
+    }
+}
+
+impl Default for Loss {
+    fn default() -> Self {
+        Self {
+            probability: 0.0,
+            resend_after: Duration::from_millis(200),
+            give_up_after: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+impl Default for Datagrams {
+    fn default() -> Self {
+        Self {
+            size: 1472,
+            duplicate_probability: 0.0,
+            reorder_probability: 0.0,
+            reorder_delay: Duration::from_millis(1)..=Duration::from_millis(20),
+            queue: Duration::from_millis(200),
         }
     }
 }
@@ -99,6 +160,25 @@ impl Config {
             latency: ms(0)..=ms(5),
             chunk: Some(1..=2000),
             stall: Stall { probability: 0.02, length: ms(20)..=ms(200) },
+            ..Self::default()
+        }
+    }
+
+    /// A path across the Internet on a bad day: 20 to 50 ms, 10 Mbit/s, `loss` of all packets
+    /// lost, one datagram in fifty overtaken, one in a hundred doubled.
+    #[must_use]
+    pub fn far(seed: u64, loss: f64) -> Self {
+        let ms = Duration::from_millis;
+        Self {
+            seed,
+            latency: ms(20)..=ms(50),
+            bandwidth: Some(1_250_000),
+            loss: Loss { probability: loss, ..Loss::default() },
+            datagrams: Datagrams {
+                duplicate_probability: 0.01,
+                reorder_probability: 0.02,
+                ..Datagrams::default()
+            },
             ..Self::default()
         }
     }

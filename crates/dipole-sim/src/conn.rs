@@ -136,7 +136,9 @@ impl SimConn {
             match sent {
                 Sent::All => return Poll::Ready(Ok(())),
                 Sent::Unread => return Poll::Ready(Err(self.writes_fail(ErrorKind::Closed))),
-                Sent::Broke => return Poll::Ready(Err(self.writes_fail(ErrorKind::Reset))),
+                Sent::Broke | Sent::GivenUp => {
+                    return Poll::Ready(Err(self.writes_fail(ErrorKind::Reset)));
+                }
                 Sent::Waits if late => {
                     self.link.forget(self.end, Side::Write);
                     return Poll::Ready(Err(self.writes_fail(ErrorKind::TimedOut)));
@@ -144,9 +146,10 @@ impl SimConn {
                 Sent::Waits => {}
             }
             self.watch_closer(Side::Write, cx)?;
-            match self.writing.poll(cx, None, self.write_timeout) {
+            let gives_up_at = self.link.gives_up_at(self.end);
+            match self.writing.poll(cx, gives_up_at, self.write_timeout) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(_) => late = true,
+                Poll::Ready(woke) => late = woke == Woke::Late,
             }
         }
     }
@@ -280,7 +283,7 @@ impl Conn for SimConn {
 
     fn reset(&mut self) {
         if !self.closed {
-            self.link.reset();
+            self.link.reset(self.end);
             self.end_here();
         }
     }

@@ -2,6 +2,8 @@
 
 use std::future::{pending, poll_fn};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use crate::link::wake;
 use crate::network::State;
 use crate::place::{Form, Place};
 use crate::random::Random;
+use crate::wire::Passage;
 use crate::{Network, Reach, SimConn};
 
 impl Dialer for Network {
@@ -20,7 +23,7 @@ impl Dialer for Network {
         Self::CAPABILITIES
     }
 
-    /// A dial takes a round trip, then waits for room in the listener's queue, in the order in
+    /// A dial takes a round trip, more where packets are lost, then waits for room in the listener's queue, in the order in
     /// which dials came. The options `timeout` and `local` count; `local` for IP addresses alone.
     fn dial_connection<'a>(
         &'a self,
@@ -47,8 +50,11 @@ impl Dialer for Network {
 
 impl Network {
     async fn dial(&self, addr: &Addr, local: Option<SocketAddr>) -> Result<SimConn> {
-        let (ticket, round_trip) = self.begin_dial();
+        let ticket = self.ticket();
         let (place, _) = Place::parse(addr)?;
+        let from = local.filter(|_| place.ip().is_some());
+        let from = from.map_or_else(|| self.source(addr), |local| local.ip().to_string().into());
+        let mut handshake = self.handshake(ticket, from, place.name.clone());
         match self.reach(&place) {
             Reach::Open => {}
             Reach::Unreachable => {
@@ -57,26 +63,85 @@ impl Network {
             }
             Reach::Silent => pending().await,
         }
-        if !round_trip.is_zero() {
-            tokio::time::sleep(round_trip).await;
-        }
+        self.shake_hands(&mut handshake).await?;
         let mut dial = Dial { network: self, place, local, ticket, waits_at: None };
         poll_fn(|cx| dial.poll(cx.waker())).await
     }
 
-    /// A ticket, and how long the round trip takes.
-    fn begin_dial(&self) -> (u64, Duration) {
+    /// The place of a dial among all.
+    fn ticket(&self) -> u64 {
         let mut state = self.lock();
         state.dials += 1;
-        let latency = &state.config.latency;
+        state.dials
+    }
+
+    fn handshake(&self, ticket: u64, from: Arc<str>, to: Arc<str>) -> Handshake {
+        let state = self.lock();
+        let config = state.config(&from, &to);
         // Twos in place of a direction: a dial's choices are not those of a connection.
-        let mut random = Random::new(state.config.seed, &[state.dials, 2]);
-        let round_trip = random.length(latency).saturating_add(random.length(latency));
-        (state.dials, round_trip)
+        let random = Random::new(config.seed, &[ticket, 2]);
+        let (latency, loss) = (config.latency.clone(), config.loss.probability);
+        let back = state.config(&to, &from).latency.clone();
+        drop(state);
+        Handshake { from, to, latency: [latency, back], loss, random }
+    }
+
+    /// Waits until one round trip has got through.
+    async fn shake_hands(&self, handshake: &mut Handshake) -> Result<()> {
+        let mut wait = FIRST_ATTEMPT;
+        for _ in 0..ATTEMPTS {
+            let round_trip = handshake.round_trip();
+            if self.is_open(&handshake.from, &handshake.to) && !handshake.is_lost() {
+                if !round_trip.is_zero() {
+                    tokio::time::sleep(round_trip).await;
+                }
+                return Ok(());
+            }
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+        }
+        let text = format!("{} does not answer", handshake.to);
+        Err(Error::with_message(ErrorKind::TimedOut, text))
+    }
+
+    /// Both ways.
+    fn is_open(&self, from: &Arc<str>, to: &Arc<str>) -> bool {
+        let state = self.lock();
+        let open = |from, to| state.passage(from, to) == Passage::Open;
+        open(from, to) && open(to, from)
     }
 
     fn reach(&self, place: &Place) -> Reach {
         self.lock().reach.get(&place.name).copied().unwrap_or_default()
+    }
+}
+
+/// How long a dial waits for the answer to its first packet; each later one waits twice as long
+/// (RFC 6298 section 2.1).
+const FIRST_ATTEMPT: Duration = Duration::from_secs(1);
+/// Packets that a dial sends before it gives up, after two minutes.
+const ATTEMPTS: usize = 7;
+
+/// The packets with which a dial begins.
+struct Handshake {
+    from: Arc<str>,
+    to: Arc<str>,
+    /// There and back.
+    latency: [RangeInclusive<Duration>; 2],
+    loss: f64,
+    random: Random,
+}
+
+impl Handshake {
+    fn round_trip(&mut self) -> Duration {
+        let [there, back] = &self.latency;
+        self.random.length(there).saturating_add(self.random.length(back))
+    }
+
+    /// Either of the two packets.
+    fn is_lost(&mut self) -> bool {
+        let Self { random, loss, .. } = self;
+        *loss > 0.0 && (random.happens(*loss) || random.happens(*loss))
     }
 }
 

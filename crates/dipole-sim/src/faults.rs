@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::random::Random;
-use crate::{Config, Stall};
+use crate::{Config, Loss, Stall};
 
 /// The random choices of one direction. Where the stream is cut depends on positions alone, never
 /// on who polls when.
@@ -18,7 +18,11 @@ pub(crate) struct Faults {
     latency: RangeInclusive<Duration>,
     stall: Stall,
     reset_probability: f64,
+    loss: Loss,
 }
+
+/// The bytes of a stream that one packet carries: Ethernet's 1500 less IP's and TCP's headers.
+const PACKET: usize = 1460;
 
 /// What befalls a chunk.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub(crate) enum Fate {
     Arrives(Option<Duration>),
     /// The connection is broken off.
     Breaks,
+    /// It never arrives, and its sender gives up.
+    GivenUp,
 }
 
 impl Faults {
@@ -35,7 +41,8 @@ impl Faults {
         let faultless = config.chunk.is_none()
             && config.latency.start().max(config.latency.end()).is_zero()
             && config.stall.probability <= 0.0
-            && config.reset_probability <= 0.0;
+            && config.reset_probability <= 0.0
+            && config.loss.probability <= 0.0;
         if faultless {
             return None;
         }
@@ -48,6 +55,7 @@ impl Faults {
             latency: config.latency.clone(),
             stall: config.stall.clone(),
             reset_probability: config.reset_probability,
+            loss: config.loss.clone(),
         }))
     }
 
@@ -67,15 +75,38 @@ impl Faults {
         length as usize
     }
 
-    pub(crate) fn fate(&mut self) -> Fate {
+    /// What befalls a chunk of `length` bytes.
+    pub(crate) fn fate(&mut self, length: usize) -> Fate {
         if self.reset_probability > 0.0 && self.fates.happens(self.reset_probability) {
             return Fate::Breaks;
         }
         let mut delay = self.delay();
+        if self.loss.probability > 0.0 {
+            let Some(late) = self.resent(length) else { return Fate::GivenUp };
+            delay = delay.saturating_add(late);
+        }
         if self.stall.probability > 0.0 && self.fates.happens(self.stall.probability) {
             delay = delay.saturating_add(self.fates.length(&self.stall.length));
         }
         Fate::Arrives((!delay.is_zero()).then_some(delay))
+    }
+
+    /// How much later a chunk arrives because packets of it are lost and sent again; `None` when
+    /// the sender gives up.
+    fn resent(&mut self, length: usize) -> Option<Duration> {
+        let packets = length.div_ceil(PACKET).min(i32::MAX as usize) as i32;
+        let mut lost = 1.0 - (1.0 - self.loss.probability).max(0.0).powi(packets);
+        let (mut late, mut wait) = (Duration::ZERO, self.loss.resend_after);
+        while self.fates.happens(lost) {
+            late = late.saturating_add(wait);
+            wait = wait.saturating_mul(2);
+            if late > self.loss.give_up_after || wait.is_zero() {
+                return None;
+            }
+            // Of what is sent again, one packet at a time is waited for.
+            lost = self.loss.probability;
+        }
+        Some(late)
     }
 
     /// One latency.

@@ -5,6 +5,11 @@
 //! behaves: latency, where the stream is cut, stalls, resets, how much is under way. By default
 //! it is faultless and does not even read a clock.
 //!
+//! It is a world, where a test wants one: hosts and the ways between them, each way with its own
+//! latency, bandwidth and loss; partitions, also one-sided ones; crashes and restarts, which leave
+//! peers half-open; wall clocks that jump; datagrams beside streams; and a log of every event. A
+//! [`Simulation`] runs a scenario under a seed and says it when the scenario fails.
+//!
 //! Time is tokio's: under a paused clock (`tokio::time::pause`, `start_paused`) nothing sleeps in
 //! earnest, and the same seed gives the same run. Nothing is spawned; a reader that waits for a
 //! byte under way waits for its time itself. Latency and timeouts need a tokio runtime with time,
@@ -38,9 +43,12 @@
 
 mod config;
 mod conn;
+mod datagram;
 mod dialer;
 mod faults;
+mod host;
 mod input;
+mod ledger;
 mod link;
 mod listener;
 mod network;
@@ -48,9 +56,16 @@ mod output;
 mod pipe;
 mod place;
 mod random;
+mod simulation;
 mod transport;
 mod wait;
+mod wire;
+mod world;
 
-pub use config::{Config, Reach, Stall, UnreadAtClose};
+pub use config::{Config, Datagrams, Loss, Reach, Stall, UnreadAtClose};
 pub use conn::SimConn;
+pub use datagram::{Datagram, DatagramSocket};
+pub use host::Host;
 pub use network::{Network, Stats};
+pub use simulation::Simulation;
+pub use world::Jump;

@@ -6,6 +6,7 @@ use dipole_net::{Addr, Conn, Connection, Error, ErrorKind, Incoming, Listener, R
 
 use crate::Network;
 use crate::link::{register, wake};
+use crate::network::Bound;
 use crate::place::Place;
 
 /// One listener, which is one shard of an address.
@@ -13,12 +14,14 @@ pub(crate) struct SimListener {
     network: Network,
     place: Place,
     addr: Addr,
+    /// The number of what is bound there.
+    bound: u64,
     shard: usize,
 }
 
 impl SimListener {
-    pub(crate) fn new(network: Network, place: Place, addr: Addr, shard: usize) -> Self {
-        Self { network, place, addr, shard }
+    pub(crate) fn new(network: Network, place: Place, bound: &Bound, shard: usize) -> Self {
+        Self { network, place, addr: bound.addr.clone(), bound: bound.number, shard }
     }
 }
 
@@ -26,12 +29,14 @@ impl Listener for SimListener {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming>> {
         let mut guard = self.network.lock();
         let state = &mut *guard;
-        // Both are there as long as this listener is.
-        let Some(bound) = state.bounds.get_mut(&self.place) else {
-            return Poll::Ready(Err(Error::new(ErrorKind::Closed)));
+        // Both are there as long as this listener is, unless its host has gone down: nobody comes
+        // any more then.
+        let bound = state.bounds.get_mut(&self.place).filter(|bound| bound.number == self.bound);
+        let Some(bound) = bound else {
+            return Poll::Pending;
         };
         let Some(Some(shard)) = bound.shards.get_mut(self.shard) else {
-            return Poll::Ready(Err(Error::new(ErrorKind::Closed)));
+            return Poll::Pending;
         };
         if shard.queue.is_empty() {
             let replaced = register(&mut shard.waker, cx.waker());
@@ -60,7 +65,8 @@ impl Listener for SimListener {
 impl Drop for SimListener {
     fn drop(&mut self) {
         let mut state = self.network.lock();
-        let Some(bound) = state.bounds.get_mut(&self.place) else {
+        let bound = state.bounds.get_mut(&self.place).filter(|bound| bound.number == self.bound);
+        let Some(bound) = bound else {
             return;
         };
         let Some(shard) = bound.shards.get_mut(self.shard).and_then(Option::take) else {

@@ -7,9 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use dipole_net::{Addr, Capabilities};
+use tokio::time::Instant;
 
-use crate::link::{Counters, End, Link};
+use crate::datagram::Mailbox;
+use crate::ledger::Ledger;
+use crate::link::{Direction, End, Link};
 use crate::place::{Form, Place, lower_case};
+use crate::wire::{Passage, Wire};
 use crate::{Config, Reach, SimConn};
 
 /// A simulated network, and both halves of a network library on it.
@@ -25,7 +29,9 @@ pub struct Network {
 
 pub(crate) struct Shared {
     state: Mutex<State>,
-    counters: Arc<Counters>,
+    pub(crate) ledger: Arc<Ledger>,
+    /// When it was made.
+    pub(crate) begin: Instant,
 }
 
 /// Knows no connection that is accepted. Nothing is woken or dropped under its lock.
@@ -35,6 +41,20 @@ pub(crate) struct State {
     /// Names that exist.
     pub(crate) known: BTreeSet<Arc<str>>,
     pub(crate) reach: BTreeMap<Arc<str>, Reach>,
+    /// How the way from one host to another behaves, where it is not `config`.
+    pub(crate) ways: BTreeMap<Way, Config>,
+    /// The ways that something has gone.
+    pub(crate) wires: BTreeMap<Way, Arc<Wire>>,
+    /// Ways that nothing gets through.
+    pub(crate) cuts: BTreeSet<Way>,
+    /// Hosts that are down.
+    pub(crate) down: BTreeSet<Arc<str>>,
+    /// By how much the wall clock of a host is ahead, in nanoseconds.
+    pub(crate) clocks: BTreeMap<Arc<str>, i128>,
+    /// Datagram sockets.
+    pub(crate) mailboxes: BTreeMap<Place, Arc<Mailbox>>,
+    /// Listeners made, each address once.
+    pub(crate) listened: u64,
     /// How many more accepts fail.
     pub(crate) failing_accepts: usize,
     /// Dials begun, which is also the ticket of the next one.
@@ -44,8 +64,13 @@ pub(crate) struct State {
     dialing_port: u16,
 }
 
+/// From one host to another.
+pub(crate) type Way = (Arc<str>, Arc<str>);
+
 /// An address that is listened on.
 pub(crate) struct Bound {
+    /// Another one for each listening.
+    pub(crate) number: u64,
     pub(crate) addr: Addr,
     pub(crate) form: Form,
     /// `None` where the listener was dropped.
@@ -108,13 +133,21 @@ impl Network {
             bounds: BTreeMap::new(),
             known: BTreeSet::new(),
             reach: BTreeMap::new(),
+            ways: BTreeMap::new(),
+            wires: BTreeMap::new(),
+            cuts: BTreeSet::new(),
+            down: BTreeSet::new(),
+            clocks: BTreeMap::new(),
+            mailboxes: BTreeMap::new(),
+            listened: 0,
             failing_accepts: 0,
             dials: 0,
             connections: 0,
             listening_port: FIRST_LISTENING_PORT,
             dialing_port: FIRST_DIALING_PORT,
         };
-        let shared = Shared { state: Mutex::new(state), counters: Arc::default() };
+        let state = Mutex::new(state);
+        let shared = Shared { state, ledger: Arc::default(), begin: Instant::now() };
         Self { shared: Arc::new(shared), name: None }
     }
 
@@ -165,7 +198,7 @@ impl Network {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let state = self.lock();
-        let counters = &self.shared.counters;
+        let counters = &self.shared.ledger;
         let shards = || state.bounds.values().flat_map(Bound::open_shards);
         Stats {
             dials: state.dials,
@@ -200,29 +233,66 @@ impl Network {
         from: Option<Place>,
     ) -> (SimConn, SimConn) {
         state.connections += 1;
-        let link = Link::new(&state.config, state.connections, self.shared.counters.clone());
+        let number = state.connections;
         let (from, from_form) = match from {
             Some(place) => (place, Form::Ip),
-            None => {
-                let loopback = match addr {
-                    Addr::Ip(ip) if ip.is_ipv6() => "::1",
-                    Addr::Ip(_) => "127.0.0.1",
-                    _ => "dialer",
-                };
-                let name = self.name.clone().unwrap_or_else(|| loopback.into());
-                // A name that is an IP address is written as one.
-                let form = if self.name.is_some() { Form::Ip } else { form };
-                (Place { name, port: 0 }, form)
-            }
+            // A name that is an IP address is written as one.
+            None if self.name.is_some() => (Place { name: self.source(addr), port: 0 }, Form::Ip),
+            None => (Place { name: self.source(addr), port: 0 }, form),
         };
         let port = if from.port == 0 { state.next_dialing_port() } else { from.port };
-        let from = Place { port, ..from }.addr(from_form);
+        let from = Place { port, ..from };
+        // An address that was listened on is one.
+        let to = Place::parse(addr).map_or_else(|_| from.name.clone(), |(place, _)| place.name);
+        let hosts = [from.name.clone(), to];
+        let from = from.addr(from_form);
+        self.shared.ledger.log(format_args!("#{number} connected {from} > {addr}"));
+        let directions =
+            [state.direction(&hosts[0], &hosts[1]), state.direction(&hosts[1], &hosts[0])];
+        let link = Link::new(number, directions, hosts, self.shared.ledger.clone());
         let dialer = SimConn::new(link.clone(), End::Dialer, from.clone(), addr.clone());
         (dialer, SimConn::new(link, End::Listener, addr.clone(), from))
+    }
+
+    /// The host that a dial to `addr` comes from.
+    pub(crate) fn source(&self, addr: &Addr) -> Arc<str> {
+        let loopback = match addr {
+            Addr::Ip(ip) if ip.is_ipv6() => "::1",
+            Addr::Ip(_) => "127.0.0.1",
+            _ => "dialer",
+        };
+        self.name.clone().unwrap_or_else(|| loopback.into())
     }
 }
 
 impl State {
+    /// How the way from `from` to `to` behaves.
+    pub(crate) fn config(&self, from: &Arc<str>, to: &Arc<str>) -> &Config {
+        self.ways.get(&(from.clone(), to.clone())).unwrap_or(&self.config)
+    }
+
+    pub(crate) fn passage(&self, from: &Arc<str>, to: &Arc<str>) -> Passage {
+        let blocked = self.down.contains(from)
+            || self.down.contains(to)
+            || self.cuts.contains(&(from.clone(), to.clone()));
+        if blocked { Passage::Blocked } else { Passage::Open }
+    }
+
+    pub(crate) fn wire(&mut self, from: &Arc<str>, to: &Arc<str>) -> Arc<Wire> {
+        let way = (from.clone(), to.clone());
+        if let Some(wire) = self.wires.get(&way) {
+            return wire.clone();
+        }
+        let seed = self.config(from, to).seed;
+        let wire = Arc::new(Wire::new(seed, from, to, self.passage(from, to)));
+        self.wires.insert(way, wire.clone());
+        wire
+    }
+
+    fn direction(&mut self, from: &Arc<str>, to: &Arc<str>) -> Direction {
+        Direction { config: self.config(from, to).clone(), wire: self.wire(from, to) }
+    }
+
     /// A port of `name` that nobody listens on; `None` when there is none.
     pub(crate) fn free_port(&mut self, name: &Arc<str>) -> Option<u16> {
         for _ in FIRST_LISTENING_PORT..=u16::MAX {

@@ -2,15 +2,18 @@
 
 use std::collections::VecDeque;
 use std::mem::take;
+use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::Config;
 use crate::faults::{Fate, Faults};
 use crate::input::Input;
 use crate::output::Output;
+use crate::wire::{Passage, Wire, next_attempt};
+use crate::{Config, Loss};
 
 /// Chunks under way, oldest first. Knows no lock and wakes nobody.
 #[derive(Debug)]
@@ -19,6 +22,10 @@ pub(crate) struct Pipe {
     len: usize,
     end: End,
     faults: Option<Box<Faults>>,
+    /// The way that the chunks go.
+    wire: Arc<Wire>,
+    bandwidth: Option<u64>,
+    loss: Loss,
     capacity: usize,
     chunk_capacity: usize,
     read_size: usize,
@@ -31,16 +38,24 @@ pub(crate) struct Pipe {
 #[derive(Debug)]
 pub(crate) struct Chunk {
     data: Bytes,
-    /// When it can be read; `None` is at once.
-    due: Option<Instant>,
+    due: Due,
+}
+
+/// When something under way can be read.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    Now,
+    At(Instant),
+    /// Not before the way is open again; sent at this time for the first time.
+    Held(Instant),
 }
 
 #[derive(Debug, Clone, Copy)]
 enum End {
     /// The writer may send more.
     Open,
-    /// The writer has ended it, to be seen at this time.
-    Finished { due: Option<Instant> },
+    /// The writer has ended it, to be seen then.
+    Finished { due: Due },
     /// The reader has gone.
     Unread,
 }
@@ -56,6 +71,8 @@ pub(crate) enum Sent {
     Unread,
     /// A fault broke the connection off.
     Broke,
+    /// Nothing arrives any more, and the sender has given up.
+    GivenUp,
 }
 
 /// What a reader found.
@@ -75,12 +92,15 @@ pub(crate) enum Taken {
 const KEEP_CHUNKS: usize = 32;
 
 impl Pipe {
-    pub(crate) fn new(config: &Config, faults: Option<Box<Faults>>) -> Self {
+    pub(crate) fn new(config: &Config, faults: Option<Box<Faults>>, wire: Arc<Wire>) -> Self {
         Self {
             chunks: VecDeque::new(),
             len: 0,
             end: End::Open,
             faults,
+            wire,
+            bandwidth: config.bandwidth,
+            loss: config.loss.clone(),
             capacity: config.capacity.max(1),
             chunk_capacity: config.chunk_capacity.max(1),
             read_size: config.read_size.max(1),
@@ -99,24 +119,23 @@ impl Pipe {
         if let End::Unread = self.end {
             return Sent::Unread;
         }
-        let mut now = None;
+        let mut clock = Clock::default();
         while output.len() > 0 {
             let room = self.capacity.saturating_sub(self.len);
             if room == 0 || self.chunks.len() >= self.chunk_capacity {
                 return Sent::Waits;
             }
             let mut length = output.piece_len().min(room);
-            let mut due = None;
+            let mut delay = None;
             if let Some(faults) = &mut self.faults {
                 length = faults.cut(length);
-                due = match faults.fate() {
+                delay = match faults.fate(length) {
                     Fate::Breaks => return Sent::Broke,
-                    Fate::Arrives(None) => None,
-                    Fate::Arrives(Some(delay)) => {
-                        now.get_or_insert_with(Instant::now).checked_add(delay)
-                    }
+                    Fate::GivenUp => return Sent::GivenUp,
+                    Fate::Arrives(delay) => delay,
                 };
             }
+            let due = self.due(delay, length, &mut clock);
             self.chunks.push_back(Chunk { data: output.take(length), due });
             self.len += length;
         }
@@ -128,14 +147,84 @@ impl Pipe {
         if let End::Open = self.end {
             let delay = self.faults.as_mut().map(|faults| faults.delay());
             let delay = delay.filter(|delay| !delay.is_zero());
-            let due = delay.and_then(|delay| Instant::now().checked_add(delay));
-            self.end = End::Finished { due };
+            self.end = End::Finished { due: self.due(delay, 0, &mut Clock::default()) };
         }
+    }
+
+    /// The way that the chunks go.
+    pub(crate) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// The way is open again: says when what was held arrives.
+    pub(crate) fn resend(&mut self) {
+        let mut clock = Clock::default();
+        let resend_after = self.loss.resend_after;
+        let faults = &mut self.faults;
+        let mut delay = || faults.as_mut().map(|faults| faults.delay()).unwrap_or_default();
+        let ends = match &mut self.end {
+            End::Finished { due } => Some(due),
+            _ => None,
+        };
+        for due in self.chunks.iter_mut().map(|chunk| &mut chunk.due).chain(ends) {
+            if let Due::Held(sent) = *due {
+                *due = Due::At(next_attempt(sent, clock.now(), resend_after) + delay());
+            }
+        }
+    }
+
+    /// What is held will never be sent again: gives it, to be dropped outside any lock.
+    pub(crate) fn forget_held(&mut self) -> Vec<Chunk> {
+        let held = |chunk: &Chunk| matches!(chunk.due, Due::Held(_));
+        // A held chunk is behind all that arrive.
+        let first = self.chunks.iter().position(held).unwrap_or(self.chunks.len());
+        let forgotten: Vec<_> = self.chunks.drain(first..).collect();
+        self.len -= forgotten.iter().map(|chunk| chunk.data.len()).sum::<usize>();
+        forgotten
+    }
+
+    /// True when something waits for the way to open.
+    pub(crate) fn holds(&self) -> bool {
+        self.gives_up_at().is_some()
+    }
+
+    /// When the sender gives up; `None` while everything gets through.
+    pub(crate) fn gives_up_at(&self) -> Option<Instant> {
+        let ends = match &self.end {
+            End::Finished { due } => Some(due),
+            _ => None,
+        };
+        let mut all = self.chunks.iter().map(|chunk| &chunk.due).chain(ends);
+        all.find_map(|due| match due {
+            Due::Held(sent) => sent.checked_add(self.loss.give_up_after),
+            _ => None,
+        })
+    }
+
+    /// When something of `length` bytes that is sent now and is under way for `delay` arrives.
+    fn due(&self, delay: Option<Duration>, length: usize, clock: &mut Clock) -> Due {
+        if self.wire.passage() == Passage::Blocked {
+            return Due::Held(clock.now());
+        }
+        let leaves = self.bandwidth.map(|bandwidth| {
+            let now = clock.now();
+            self.wire.departure(now, length, bandwidth)
+        });
+        let after = match (delay, leaves) {
+            (None, None) => return Due::Now,
+            (delay, leaves) => delay.unwrap_or_default().saturating_add(leaves.unwrap_or_default()),
+        };
+        clock.now().checked_add(after).map_or(Due::Now, Due::At)
     }
 
     /// The reader has gone: gives what was under way, to be dropped outside any lock.
     pub(crate) fn leave_unread(&mut self) -> VecDeque<Chunk> {
         self.end = End::Unread;
+        self.clear()
+    }
+
+    /// Gives what is under way, to be dropped outside any lock. The writer does not learn of it.
+    pub(crate) fn clear(&mut self) -> VecDeque<Chunk> {
         self.len = 0;
         take(&mut self.chunks)
     }
@@ -144,14 +233,11 @@ impl Pipe {
     pub(crate) fn take(&mut self, input: &mut Input, n: usize) -> Taken {
         let mut room = (n - input.len()).max(self.read_size);
         let whole_chunks = self.faults.as_ref().is_some_and(|faults| faults.cuts());
-        let mut now = None;
-        let mut is_due = |due: Option<Instant>| {
-            due.is_none_or(|due| due <= *now.get_or_insert_with(Instant::now))
-        };
+        let mut clock = Clock::default();
         let mut waits_for = None;
         while let Some(chunk) = self.chunks.front_mut() {
-            if !is_due(chunk.due) {
-                waits_for = chunk.due;
+            if !chunk.due.is_past(&mut clock) {
+                waits_for = chunk.due.at();
                 break;
             }
             if input.len() >= n && (whole_chunks || room == 0) {
@@ -176,13 +262,41 @@ impl Pipe {
         }
         match self.end {
             End::Finished { due } if self.chunks.is_empty() => {
-                if is_due(due) {
+                if due.is_past(&mut clock) {
                     Taken::Eof
                 } else {
-                    Taken::Waits(due)
+                    Taken::Waits(due.at())
                 }
             }
             _ => Taken::Waits(waits_for),
         }
+    }
+}
+
+impl Due {
+    fn is_past(self, clock: &mut Clock) -> bool {
+        match self {
+            Self::Now => true,
+            Self::At(at) => at <= clock.now(),
+            Self::Held(_) => false,
+        }
+    }
+
+    /// When it is; `None` where that is not known.
+    fn at(self) -> Option<Instant> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::Now | Self::Held(_) => None,
+        }
+    }
+}
+
+/// The time of one call, looked at when it is first asked for.
+#[derive(Debug, Default)]
+struct Clock(Option<Instant>);
+
+impl Clock {
+    fn now(&mut self) -> Instant {
+        *self.0.get_or_insert_with(Instant::now)
     }
 }

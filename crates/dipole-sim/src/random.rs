@@ -13,6 +13,13 @@ impl Random {
         parts.iter().fold(Self(seed), |mut random, part| Self(random.next() ^ part))
     }
 
+    /// A number for a name, the same everywhere: FNV-1a.
+    pub(crate) fn number_of(name: &str) -> u64 {
+        name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

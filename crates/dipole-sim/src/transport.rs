@@ -34,7 +34,9 @@ impl Transport for Network {
             return Err(in_use());
         }
         let addr = place.addr(form);
+        state.listened += 1;
         let bound = Bound {
+            number: state.listened,
             addr: addr.clone(),
             form,
             shards: (0..options.shards.get()).map(|_| Some(Shard::default())).collect(),
@@ -42,10 +44,12 @@ impl Transport for Network {
             backlog: (options.backlog as usize).min(state.config.backlog).max(1),
             dialers: BTreeMap::new(),
         };
+        let listener = |shard| SimListener::new(self.clone(), place.clone(), &bound, shard);
+        let listeners = (0..options.shards.get()).map(|shard| Box::new(listener(shard)) as _);
+        let listeners = listeners.collect();
+        self.shared.ledger.log(format_args!("{addr} is listened on"));
         state.known.insert(place.name.clone());
-        state.bounds.insert(place.clone(), bound);
-        drop(state);
-        let listener = |shard| SimListener::new(self.clone(), place.clone(), addr.clone(), shard);
-        Ok((0..options.shards.get()).map(|shard| Box::new(listener(shard)) as _).collect())
+        state.bounds.insert(place, bound);
+        Ok(listeners)
     }
 }
