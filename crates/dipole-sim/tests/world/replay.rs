@@ -93,7 +93,7 @@ fn the_same_seed_gives_the_same_log_byte_for_byte() {
     };
     let (log, answers) = run(11);
     assert!(answers > 500, "{answers}");
-    assert!(log.lines().count() > 5_000);
+    assert!(log.lines().count() > 2_000);
     assert!(run(11).0 == log, "the logs differ");
     assert!(run(12).0 != log);
 }
