@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::Http2Config;
 use crate::h1::codec::head::HeadLimits;
 
 /// Deadlines and limits of a [`Server`](crate::Server), each with a default that fits a service on
@@ -57,6 +58,9 @@ pub struct ServerConfig {
     /// Requests on one connection; the last one's answer says `connection: close`. Default none.
     pub max_requests_per_connection: Option<u64>,
 
+    /// What HTTP/2 has of its own.
+    pub http2: Http2Config,
+
     /// What becomes of a handler whose client has gone.
     pub when_client_leaves: WhenClientLeaves,
 }
@@ -103,6 +107,7 @@ impl Default for ServerConfig {
             max_connections: None,
             max_connections_per_peer: None,
             max_requests_per_connection: None,
+            http2: Http2Config::default(),
             when_client_leaves: WhenClientLeaves::default(),
         }
     }

@@ -20,6 +20,8 @@ mod body;
 mod client;
 mod config;
 mod h1;
+mod h2;
+mod runtime;
 mod server;
 mod service;
 mod upload;
@@ -27,5 +29,9 @@ mod upload;
 pub use body::{Body, BodyError};
 pub use client::{Client, ClientBuilder, ClientConfig, ClientError, ClientErrorKind};
 pub use config::{ServerConfig, WhenClientLeaves};
-pub use server::{Admission, ConnectionInfo, Drained, Server, ServerHandle, ServerStats};
+pub use h2::Http2Config;
+pub use server::{
+    Admission, Answer, AnswerBody, ConnectionInfo, Drained, Exchanges, Protocol, Server,
+    ServerHandle, ServerStats, Session,
+};
 pub use service::{BoxError, HttpService};

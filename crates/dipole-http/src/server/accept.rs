@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::{self, Admitted};
+use super::protocol::Protocols;
 use super::registry::{Phase, Place};
 use super::swap::{Command, retire};
 use super::{Admission, Worker};
@@ -26,6 +27,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 /// Where a worker lets in the connections of one address.
 pub(super) struct Gate<S> {
     service: S,
+    protocols: Arc<Protocols<S>>,
     listener: Box<dyn Listener>,
     worker: Arc<Worker>,
     place: Place,
@@ -35,12 +37,13 @@ pub(super) struct Gate<S> {
 impl<S: HttpService> Gate<S> {
     pub(super) fn new(
         service: S,
+        protocols: Arc<Protocols<S>>,
         listener: Box<dyn Listener>,
         worker: Arc<Worker>,
         commands: mpsc::Receiver<Command>,
     ) -> Self {
         let place = worker.registry.join();
-        Self { service, listener, worker, place, commands }
+        Self { service, protocols, listener, worker, place, commands }
     }
 
     /// Accepts connections until the server drains; then the listener is dropped.
@@ -58,7 +61,7 @@ impl<S: HttpService> Gate<S> {
             match accepted {
                 Ok(incoming) => {
                     backoff = FIRST_BACKOFF;
-                    admit(incoming, &self.service, &self.worker, room);
+                    admit(incoming, &self.service, &self.protocols, &self.worker, room);
                 }
                 // The client gave up while it was queued.
                 Err(error) if *error.kind() == ErrorKind::Reset => {}
@@ -119,7 +122,9 @@ impl<S: HttpService> Gate<S> {
         loop {
             let next = next(&mut *self.listener, &self.worker.limits);
             match timeout_at(by, next).await {
-                Ok((Ok(incoming), room)) => admit(incoming, &self.service, &self.worker, room),
+                Ok((Ok(incoming), room)) => {
+                    admit(incoming, &self.service, &self.protocols, &self.worker, room)
+                }
                 Ok((Err(error), _)) if *error.kind() == ErrorKind::Closed => return,
                 Ok((Err(error), _)) => tracing::debug!(%error, "lost while the listener changed"),
                 Err(_) => {
@@ -174,6 +179,7 @@ async fn while_serving<F: Future>(place: &Place, future: F) -> Option<F::Output>
 fn admit<S: HttpService>(
     incoming: Incoming,
     service: &S,
+    protocols: &Arc<Protocols<S>>,
     worker: &Arc<Worker>,
     room: Option<OwnedSemaphorePermit>,
 ) {
@@ -189,9 +195,12 @@ fn admit<S: HttpService>(
         return;
     };
     let admitted = Admitted::new(worker, seat);
+    let (service, protocols) = (service.clone(), Arc::clone(protocols));
     match incoming.into_ready() {
-        Ok(connection) => tokio::spawn(connection::run(connection, service.clone(), admitted)),
-        Err(incoming) => tokio::spawn(connection::shake_hands(incoming, service.clone(), admitted)),
+        Ok(connection) => tokio::spawn(connection::run(connection, service, protocols, admitted)),
+        Err(incoming) => {
+            tokio::spawn(connection::shake_hands(incoming, service, protocols, admitted))
+        }
     };
 }
 

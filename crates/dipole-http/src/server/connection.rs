@@ -1,16 +1,16 @@
 //! One connection's life: handshake, hooks, protocol, end.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use dipole_net::{Connection, ErrorKind, Incoming, Result};
+use dipole_net::{BoxFuture, Connection, ErrorKind, Incoming, Result};
 
 use super::accept::Seat;
+use super::protocol::Protocols;
 use super::registry::{Phase, Place};
-use super::{Admission, ConnectionInfo, Worker};
-use crate::{HttpService, h1};
+use super::{Admission, ConnectionInfo, Session, Worker};
+use crate::HttpService;
 
 /// A connection's share of its worker; counts the connection's end, however it comes.
 pub(super) struct Admitted {
@@ -38,10 +38,11 @@ impl Drop for Admitted {
 pub(super) async fn shake_hands<S: HttpService>(
     incoming: Incoming,
     service: S,
+    protocols: Arc<Protocols<S>>,
     admitted: Admitted,
 ) {
     match shaken(incoming, &admitted).await {
-        Ok(connection) => run(connection, service, admitted).await,
+        Ok(connection) => run(connection, service, protocols, admitted).await,
         Err(error) => tracing::debug!(%error, "handshake failed"),
     }
 }
@@ -67,22 +68,15 @@ async fn shaken(incoming: Incoming, admitted: &Admitted) -> Result<Connection> {
 }
 
 /// Serves a connection until either side ends it or the server does.
-pub(super) async fn run<S: HttpService>(connection: Connection, service: S, admitted: Admitted) {
-    let Connection::Bytes(conn) = connection else {
-        tracing::error!("connections of streams are not served yet");
-        return;
-    };
-    let Admitted { worker, place, .. } = &admitted;
-    let info = (worker.hooks.on_connect.is_some() || worker.hooks.exposes_connection_info)
-        .then(|| ConnectionInfo::of(&*conn));
-    if let (Some(hook), Some(info)) = (&worker.hooks.on_connect, &info)
-        && hook(info) == Admission::Refuse
-    {
-        worker.counters.refused.add_one();
-        return;
-    }
+pub(super) async fn run<S: HttpService>(
+    connection: Connection,
+    service: S,
+    protocols: Arc<Protocols<S>>,
+    admitted: Admitted,
+) {
+    let Some(mut served) = begin(connection, service, protocols, &admitted) else { return };
+    let place = &admitted.place;
     let mut is_settled = false;
-    let mut served = pin!(h1::server::serve(conn, service, Arc::clone(worker), info));
     poll_fn(|cx| {
         if !is_settled {
             place.settle(cx);
@@ -94,4 +88,29 @@ pub(super) async fn run<S: HttpService>(connection: Connection, service: S, admi
         served.as_mut().poll(cx)
     })
     .await;
+}
+
+/// Asks the hook, and gives the connection to its protocol. `None`: the connection is closed.
+fn begin<S: HttpService>(
+    connection: Connection,
+    service: S,
+    protocols: Arc<Protocols<S>>,
+    admitted: &Admitted,
+) -> Option<BoxFuture<'static, ()>> {
+    let worker = &admitted.worker;
+    let info = (worker.hooks.on_connect.is_some() || worker.hooks.exposes_connection_info)
+        .then(|| ConnectionInfo::of(&connection))
+        .flatten();
+    if let (Some(hook), Some(info)) = (&worker.hooks.on_connect, &info)
+        && hook(info) == Admission::Refuse
+    {
+        worker.counters.refused.add_one();
+        return None;
+    }
+    let Some(protocol) = protocols.choose(&connection) else {
+        tracing::error!(?connection, "the server has no protocol for this kind of connection");
+        return None;
+    };
+    let session = Session::new(service, Arc::clone(worker), info, Arc::clone(&protocols));
+    Some(protocol.serve(connection, session))
 }

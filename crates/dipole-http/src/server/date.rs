@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use http::HeaderValue;
 use tokio::time::Instant;
 
 use crate::h1::codec::encode::DateLine;
@@ -32,6 +33,12 @@ impl DateCache {
         }
         current.line
     }
+}
+
+/// The value of such a line.
+pub(super) fn value(line: &DateLine) -> HeaderValue {
+    // Never the other: the line is made here.
+    HeaderValue::from_bytes(&line[6..35]).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 impl Current {

@@ -1,12 +1,17 @@
 //! The server: one service on any number of addresses and network libraries.
 
 mod accept;
+mod answer;
+mod arriving;
 mod connection;
 mod date;
 mod deadline;
+mod exchanges;
 mod generations;
 mod handle;
+mod protocol;
 mod registry;
+mod session;
 mod stats;
 mod swap;
 mod worker;
@@ -14,16 +19,22 @@ mod worker;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use dipole_net::{Addr, Error, ErrorKind, ListenOptions, Result, TlsInfo, Transport};
+use dipole_net::{Addr, Connection, Error, ErrorKind, ListenOptions, Result, TlsInfo, Transport};
 use tokio::sync::mpsc;
 
 use self::accept::Gate;
 
+pub use self::answer::{Answer, AnswerBody};
 pub(crate) use self::deadline::Deadline;
+pub use self::exchanges::Exchanges;
 use self::generations::Generations;
 
 pub use self::handle::{Drained, ServerHandle};
+pub use self::protocol::Protocol;
+use self::protocol::Protocols;
+pub(crate) use self::protocol::{HTTP1, HTTP2};
 pub(crate) use self::registry::Phase;
+pub use self::session::Session;
 pub(crate) use self::stats::Counters;
 pub use self::stats::ServerStats;
 use self::swap::{AcceptLoop, Post};
@@ -47,6 +58,7 @@ use crate::{HttpService, ServerConfig};
 /// ```
 pub struct Server<S> {
     service: S,
+    protocols: Protocols<S>,
     binds: Vec<Bind>,
     workers: NonZeroUsize,
     config: ServerConfig,
@@ -96,9 +108,14 @@ struct ConnectionInfoInner {
 }
 
 impl ConnectionInfo {
-    pub(crate) fn of(conn: &dyn dipole_net::Conn) -> Self {
-        let (local, peer) = (conn.local_addr(), conn.peer_addr());
-        Self { inner: Arc::new(ConnectionInfoInner { local, peer, tls: conn.tls().cloned() }) }
+    /// `None` for a kind of connection that is not known here.
+    pub(crate) fn of(connection: &Connection) -> Option<Self> {
+        let (local, peer, tls) = match connection {
+            Connection::Bytes(conn) => (conn.local_addr(), conn.peer_addr(), conn.tls().cloned()),
+            Connection::Streams(conn) => (conn.local_addr(), conn.peer_addr(), None),
+            _ => return None,
+        };
+        Some(Self { inner: Arc::new(ConnectionInfoInner { local, peer, tls }) })
     }
 
     /// The server's end.
@@ -125,6 +142,7 @@ impl<S: HttpService> Server<S> {
     pub fn new(service: S) -> Self {
         Self {
             service,
+            protocols: Protocols::new(),
             binds: Vec::new(),
             workers: NonZeroUsize::MIN,
             config: ServerConfig::default(),
@@ -177,6 +195,15 @@ impl<S: HttpService> Server<S> {
     #[must_use]
     pub fn config(mut self, config: ServerConfig) -> Self {
         self.config = config;
+        self
+    }
+
+    /// Adds a protocol, in the place of another of the same ALPN name.
+    ///
+    /// `http/1.1` and `h2` are there from the beginning.
+    #[must_use]
+    pub fn protocol(mut self, protocol: impl Protocol<S> + 'static) -> Self {
+        self.protocols.register(Arc::new(protocol));
         self
     }
 
@@ -253,6 +280,7 @@ impl<S: HttpService> Server<S> {
         let crew: Vec<_> = (0..self.workers.get()).map(|_| Arc::new(Generations::new())).collect();
         let mut gates_of: Vec<Vec<Gate<S>>> = Vec::new();
         gates_of.resize_with(self.workers.get(), Vec::new);
+        let protocols = Arc::new(self.protocols);
         for bind in self.binds {
             let mut options = bind.options;
             options.shards = self.workers;
@@ -262,7 +290,13 @@ impl<S: HttpService> Server<S> {
             for ((generations, gates), listener) in crew.iter().zip(&mut gates_of).zip(shards) {
                 let (commands, asked) = mpsc::channel(1);
                 let worker = group.worker(generations.add());
-                gates.push(Gate::new(self.service.clone(), listener, worker, asked));
+                gates.push(Gate::new(
+                    self.service.clone(),
+                    Arc::clone(&protocols),
+                    listener,
+                    worker,
+                    asked,
+                ));
                 loops.push(AcceptLoop { generations: Arc::clone(generations), commands });
             }
             posts.push(Post { addr, options, loops });

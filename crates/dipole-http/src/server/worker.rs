@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use http::HeaderValue;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Hooks;
 use super::accept::{Gate, Limits};
-use super::date::DateCache;
+use super::date::{self, DateCache};
 use super::generations::Generations;
 use super::registry::Registry;
 use super::stats::Counters;
@@ -44,6 +45,10 @@ impl Worker {
 
     pub(crate) fn date(&self, now: Instant) -> DateLine {
         self.date.at(now)
+    }
+
+    pub(crate) fn date_value(&self, now: Instant) -> HeaderValue {
+        date::value(&self.date(now))
     }
 }
 

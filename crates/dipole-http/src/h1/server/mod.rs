@@ -15,25 +15,40 @@ mod respond;
 mod stop;
 
 use std::future::poll_fn;
-use std::sync::Arc;
 
-use dipole_net::Conn;
+use dipole_net::{BoxFuture, Conn};
 
 use self::connection::Connection;
 use self::exchange::Exchange;
 use crate::HttpService;
-use crate::server::{ConnectionInfo, Worker};
+use crate::server::{HTTP1, Protocol, Session};
+
+/// HTTP/1.1 as a protocol of the server.
+pub(crate) struct Http1;
+
+impl<S: HttpService> Protocol<S> for Http1 {
+    fn alpn(&self) -> &[u8] {
+        HTTP1
+    }
+
+    fn serve(
+        &self,
+        connection: dipole_net::Connection,
+        session: Session<S>,
+    ) -> BoxFuture<'static, ()> {
+        match connection.into_bytes() {
+            Some(conn) => Box::pin(serve(conn, session)),
+            None => Box::pin(std::future::ready(())),
+        }
+    }
+}
 
 /// Serves requests until either side ends the connection or the server drains.
 ///
 /// While it waits for a request it holds no buffer and little else: all that requests under way
 /// need is in an [`Exchange`] on the heap, until the connection is idle again.
-pub(crate) async fn serve<S: HttpService>(
-    conn: Box<dyn Conn>,
-    mut service: S,
-    worker: Arc<Worker>,
-    info: Option<ConnectionInfo>,
-) {
+async fn serve<S: HttpService>(conn: Box<dyn Conn>, session: Session<S>) {
+    let Session { mut service, worker, info, .. } = session;
     let mut connection = Connection::new(conn, worker, info);
     while connection.wait_for_request().await {
         let mut exchange = Box::pin(Exchange::<S>::new());

@@ -1,0 +1,7 @@
+//! What hyper asks of a runtime: its I/O over any connection, and tokio's time.
+
+mod io;
+mod timer;
+
+pub(crate) use self::io::ConnIo;
+pub(crate) use self::timer::TokioTimer;

@@ -1,0 +1,324 @@
+//! One request's way through the service, for protocols that have several under way at once.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::Instant;
+
+use super::arriving::{Arriving, Fault};
+use super::exchanges::Running;
+use super::{Deadline, Phase};
+use crate::{Body, BodyError, BoxError, HttpService, ServerConfig, WhenClientLeaves};
+
+/// The answer to a request: a future that always gives a response. Made by
+/// [`Exchanges::answer`](crate::Exchanges::answer).
+#[must_use = "futures do nothing unless they are polled"]
+pub struct Answer<S: HttpService> {
+    state: State<S>,
+    /// The request was a HEAD, whose answer has no body.
+    is_head: bool,
+    /// The request's body fell short of the rules; `None` for a request without one.
+    fault: Option<Arc<Fault>>,
+    timer: Deadline,
+    running: Option<Running>,
+}
+
+#[allow(clippy::large_enum_variant, reason = "the answer is on the heap, with its stream")]
+enum State<S: HttpService> {
+    /// Is refused without a call.
+    Refused(Refusal),
+    /// Waits until the service takes the request.
+    Service(S, Option<Request<Body>>),
+    /// Waits for the handler.
+    Handler(Pin<Box<S::Future>>),
+    Over,
+}
+
+/// What the server answers in the place of the service.
+#[derive(Debug, Clone, Copy)]
+struct Refusal(StatusCode, &'static str);
+
+const TOO_LARGE: Refusal =
+    Refusal(StatusCode::PAYLOAD_TOO_LARGE, "the request's body is too large");
+const TARGET_TOO_LONG: Refusal =
+    Refusal(StatusCode::URI_TOO_LONG, "the request target is too long");
+const TOO_MANY_FIELDS: Refusal =
+    Refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields");
+const BODY_TOO_SLOW: Refusal = Refusal(StatusCode::REQUEST_TIMEOUT, "the request came too slowly");
+const HANDLER_TOO_SLOW: Refusal =
+    Refusal(StatusCode::SERVICE_UNAVAILABLE, "the request took too long");
+const FAILED: Refusal =
+    Refusal(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be handled");
+
+impl<S: HttpService> Answer<S> {
+    pub(super) fn new<B>(service: S, running: Running, request: Request<B>) -> Self
+    where
+        B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        let worker = &running.connection.worker;
+        let (parts, body) = request.into_parts();
+        let is_head = parts.method == Method::HEAD;
+        let refusal = refusal(&parts, body.size_hint().lower(), &worker.config);
+        let mut fault = None;
+        let state = if let Some(refusal) = refusal {
+            worker.counters.rejected.add_one();
+            State::Refused(refusal)
+        } else {
+            let mut request = Request::from_parts(parts, Body::empty());
+            if !body.is_end_stream() {
+                let shared = Arc::<Fault>::default();
+                let arriving = Arriving::new(body, &worker.config, Arc::clone(&shared));
+                *request.body_mut() = Body::new(arriving);
+                fault = Some(shared);
+            }
+            if worker.hooks.exposes_connection_info
+                && let Some(info) = &running.connection.info
+            {
+                request.extensions_mut().insert(info.clone());
+            }
+            worker.counters.requests.add_one();
+            State::Service(service, Some(request))
+        };
+        let mut timer = Deadline::default();
+        timer.set(worker.config.request_timeout.map(|timeout| Instant::now() + timeout));
+        Self { state, is_head, fault, timer, running: Some(running) }
+    }
+
+    /// Polls the service and its handler; what they end with.
+    fn poll_service(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<S::ResponseBody>, Refusal>> {
+        // Unwind safe: a service or handler that panicked is not used any more.
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            if let State::Service(service, request) = &mut self.state {
+                match service.poll_ready(cx) {
+                    Poll::Ready(Ok(())) => {
+                        let Some(request) = request.take() else { return Poll::Pending };
+                        let handler = Box::pin(service.call(request));
+                        self.state = State::Handler(handler);
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            let State::Handler(handler) = &mut self.state else { return Poll::Pending };
+            handler.as_mut().poll(cx)
+        }));
+        match polled {
+            Ok(Poll::Ready(Ok(response))) => return Poll::Ready(Ok(response)),
+            Ok(Poll::Ready(Err(error))) => {
+                tracing::error!(error = %error.into(), "the service failed");
+            }
+            Ok(Poll::Pending) => return Poll::Pending,
+            Err(_) => {
+                if let Some(running) = &self.running {
+                    running.connection.worker.counters.panics.add_one();
+                }
+            }
+        }
+        Poll::Ready(Err(FAILED))
+    }
+
+    /// What ends the handler from outside: a fault of the request's body, or its time.
+    fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<Refusal> {
+        let Some(running) = &self.running else { return Poll::Pending };
+        let counters = &running.connection.worker.counters;
+        if let Some(fault) = self.fault.as_ref().and_then(|fault| fault.poll(cx)) {
+            return match fault {
+                BodyError::TooLarge { .. } => {
+                    counters.rejected.add_one();
+                    Poll::Ready(TOO_LARGE)
+                }
+                BodyError::TimedOut => {
+                    counters.timed_out.add_one();
+                    Poll::Ready(BODY_TOO_SLOW)
+                }
+                // The peer has broken the request off: the protocol sees that itself.
+                _ => Poll::Pending,
+            };
+        }
+        if self.timer.poll_passed(cx).is_ready() {
+            counters.timed_out.add_one();
+            return Poll::Ready(HANDLER_TOO_SLOW);
+        }
+        Poll::Pending
+    }
+
+    fn finished(
+        &mut self,
+        result: Result<Response<S::ResponseBody>, Refusal>,
+    ) -> Response<AnswerBody<S::ResponseBody>> {
+        self.state = State::Over;
+        let running = self.running.take();
+        match result {
+            Ok(response) => {
+                let (mut parts, body) = response.into_parts();
+                let exact = body.size_hint().exact().filter(|&exact| exact > 0);
+                if self.is_head
+                    && let Some(length) = exact
+                {
+                    // RFC 9110 9.3.2: the fields are those of a GET, as far as they are known.
+                    parts.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
+                }
+                let has_none = self.is_head
+                    || parts.status == StatusCode::NO_CONTENT
+                    || parts.status == StatusCode::NOT_MODIFIED;
+                let kind = if has_none { Kind::Empty } else { Kind::Service(Box::pin(body)) };
+                Response::from_parts(parts, AnswerBody { kind, running })
+            }
+            Err(Refusal(status, text)) => {
+                let kind = match self.is_head {
+                    true => Kind::Empty,
+                    false => Kind::Text(Bytes::from(format!("{text}\n"))),
+                };
+                let mut response = Response::new(AnswerBody { kind, running });
+                *response.status_mut() = status;
+                let text = HeaderValue::from_static("text/plain; charset=utf-8");
+                response.headers_mut().insert(header::CONTENT_TYPE, text);
+                response
+            }
+        }
+    }
+}
+
+/// Why a request is not given to the service, if it is not; `least` is what its body has at least.
+fn refusal(parts: &Parts, least: u64, config: &ServerConfig) -> Option<Refusal> {
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target > config.max_target_bytes {
+        return Some(TARGET_TOO_LONG);
+    }
+    if parts.headers.len() > config.max_headers {
+        return Some(TOO_MANY_FIELDS);
+    }
+    config.max_body_bytes.is_some_and(|limit| least > limit).then_some(TOO_LARGE)
+}
+
+impl<S: HttpService> Future for Answer<S> {
+    type Output = Response<AnswerBody<S::ResponseBody>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let State::Refused(refusal) = this.state {
+            return Poll::Ready(this.finished(Err(refusal)));
+        }
+        if let Poll::Ready(result) = this.poll_service(cx) {
+            return Poll::Ready(this.finished(result));
+        }
+        this.poll_stopped(cx).map(|refusal| this.finished(Err(refusal)))
+    }
+}
+
+// The handler is on the heap, and nothing else here is pinned.
+impl<S: HttpService> Unpin for Answer<S> {}
+
+impl<S: HttpService> Drop for Answer<S> {
+    /// The client has gone.
+    fn drop(&mut self) {
+        let State::Handler(handler) = std::mem::replace(&mut self.state, State::Over) else {
+            return;
+        };
+        let Some(running) = &self.running else { return };
+        let worker = &running.connection.worker;
+        let is_ending = worker.registry.phase() == Phase::Ending;
+        if worker.config.when_client_leaves == WhenClientLeaves::FinishHandler && !is_ending {
+            let finish = async { drop(handler.await) };
+            return super::exchanges::spawn(&running.connection, finish);
+        }
+        worker.counters.cancelled.add_one();
+    }
+}
+
+impl<S: HttpService> fmt::Debug for Answer<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").finish_non_exhaustive()
+    }
+}
+
+/// The body of an [`Answer`]. A panic in it is counted, and its error otherwise.
+pub struct AnswerBody<B> {
+    kind: Kind<B>,
+    running: Option<Running>,
+}
+
+enum Kind<B> {
+    Empty,
+    Text(Bytes),
+    Service(Pin<Box<B>>),
+}
+
+impl<B> HttpBody for AnswerBody<B>
+where
+    B: HttpBody<Error: Into<BoxError>>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        let body = match &mut this.kind {
+            Kind::Empty => return Poll::Ready(None),
+            Kind::Text(text) => {
+                let text = std::mem::take(text);
+                this.kind = Kind::Empty;
+                return Poll::Ready(Some(Ok(Frame::data(text))));
+            }
+            Kind::Service(body) => body,
+        };
+        // Unwind safe: a body that panicked is not polled again.
+        match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_frame(cx))) {
+            Ok(Poll::Ready(Some(Ok(frame)))) => Poll::Ready(Some(Ok(
+                frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
+            ))),
+            Ok(Poll::Ready(Some(Err(error)))) => {
+                tracing::error!("a response's body failed before its end");
+                this.kind = Kind::Empty;
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Ok(Poll::Ready(None)) => Poll::Ready(None),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(_) => {
+                if let Some(running) = &this.running {
+                    running.connection.worker.counters.panics.add_one();
+                }
+                this.kind = Kind::Empty;
+                Poll::Ready(Some(Err("the response's body panicked".into())))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Empty => true,
+            Kind::Text(_) => false,
+            Kind::Service(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Text(text) => SizeHint::with_exact(text.len() as u64),
+            Kind::Service(body) => body.size_hint(),
+        }
+    }
+}
+
+// The service's body is on the heap, and nothing else here is pinned.
+impl<B> Unpin for AnswerBody<B> {}
+
+impl<B> fmt::Debug for AnswerBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnswerBody").finish_non_exhaustive()
+    }
+}
