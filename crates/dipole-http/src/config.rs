@@ -61,6 +61,12 @@ pub struct ServerConfig {
     /// What HTTP/2 has of its own.
     pub http2: Http2Config,
 
+    /// Header sections that a worker remembers, so that clients which repeat theirs from request
+    /// to request are not parsed again; 0 remembers none. Each takes up to 2 KiB and as much again
+    /// for its parsed form, and stays in memory, with cookies and credentials in it, until another
+    /// takes its place. Default 64.
+    pub remembered_heads: usize,
+
     /// What becomes of a handler whose client has gone.
     pub when_client_leaves: WhenClientLeaves,
 }
@@ -108,6 +114,7 @@ impl Default for ServerConfig {
             max_connections_per_peer: None,
             max_requests_per_connection: None,
             http2: Http2Config::default(),
+            remembered_heads: 64,
             when_client_leaves: WhenClientLeaves::default(),
         }
     }

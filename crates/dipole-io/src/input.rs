@@ -62,7 +62,12 @@ impl Input {
     /// `InvalidInput` when fewer are held.
     pub fn skip(&mut self, n: usize) -> Result<()> {
         self.check(n)?;
-        self.held.advance(n);
+        if n == self.held.len() {
+            // Unlike `advance` this leaves the buffer whole, if it was.
+            self.held.clear();
+        } else {
+            self.held.advance(n);
+        }
         Ok(())
     }
 

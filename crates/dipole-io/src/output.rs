@@ -87,9 +87,8 @@ impl Output {
         if self.tail.capacity() - held >= n {
             return;
         }
-        if held == 0 && n <= SMALL {
-            // Most answers fit, and this costs less than the pool.
-            self.tail = BytesMut::with_capacity(SMALL);
+        if held == 0 && n <= size {
+            self.tail = self.pool.take();
         } else if held <= SMALL && held + n <= size {
             let mut roomy = self.pool.take();
             roomy.extend_from_slice(&self.tail);
@@ -160,7 +159,12 @@ impl Output {
             n -= first.len();
             self.queue.pop_front();
         }
-        self.tail.advance(n);
+        if n == self.tail.len() {
+            // Unlike `advance` this leaves the buffer whole.
+            self.tail.clear();
+        } else {
+            self.tail.advance(n);
+        }
     }
 
     /// Drops all that is queued and its memory.

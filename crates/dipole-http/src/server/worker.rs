@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use super::generations::Generations;
 use super::registry::Registry;
 use super::stats::Counters;
 use crate::h1::codec::encode::DateLine;
+use crate::h1::codec::memo::FieldMemo;
 use crate::{HttpService, ServerConfig};
 
 /// What one worker's connections of one listener share.
@@ -28,6 +29,7 @@ pub(crate) struct Worker {
     pub(crate) registry: Arc<Registry>,
     pub(super) limits: Arc<Limits>,
     date: DateCache,
+    field_memo: Mutex<FieldMemo>,
 }
 
 impl Worker {
@@ -49,6 +51,11 @@ impl Worker {
 
     pub(crate) fn date_value(&self, now: Instant) -> HeaderValue {
         date::value(&self.date(now))
+    }
+
+    /// What the worker's connections remember of field sections.
+    pub(crate) fn field_memo(&self) -> MutexGuard<'_, FieldMemo> {
+        self.field_memo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,6 +87,7 @@ impl Group {
             limits: Arc::clone(&self.limits),
             registry,
             date: DateCache::new(Instant::now()),
+            field_memo: Mutex::new(FieldMemo::new(self.config.remembered_heads)),
         })
     }
 }

@@ -21,6 +21,7 @@ mod keep_alive;
 mod limits;
 mod messages;
 mod pipelining;
+mod repeated_heads;
 mod rough_network;
 mod shutdown;
 mod targets;

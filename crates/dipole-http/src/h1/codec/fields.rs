@@ -9,7 +9,7 @@ use super::reject::Reject;
 use super::scan;
 
 /// What the field lines say about the connection and the body, found while they are read.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Facts {
     /// Where the value of `Host` is in the head.
     pub(super) host: Option<(usize, usize)>,

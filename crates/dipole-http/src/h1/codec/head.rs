@@ -1,5 +1,7 @@
 //! Where a head ends, in bytes that come bit by bit.
 
+use std::ops::Range;
+
 use super::reject::Reject;
 use super::scan;
 
@@ -72,7 +74,21 @@ pub(crate) struct HeadShape {
     pub(crate) has_upgrade: bool,
 }
 
+impl HeadShape {
+    /// Where the start line is in `head`, without its line end.
+    #[inline]
+    pub(super) fn start_line(&self, head: &[u8]) -> Option<Range<usize>> {
+        let end = self.ends.cr_of(0, head, self.leading)?;
+        (self.leading <= end && end <= head.len()).then_some(self.leading..end)
+    }
+}
+
 impl HeadScan {
+    /// True when it has not looked at anything yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.scanned == 0
+    }
+
     /// Looks at `held`, the unread bytes of the connection, of which no byte was consumed since
     /// the last call. `None`: the head is not whole yet; wait for more.
     ///

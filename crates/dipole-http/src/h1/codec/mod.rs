@@ -7,6 +7,7 @@
 //! | [`response`] | a whole head into a response |
 //! | [`target`] | the four forms of a request target, and `Host` |
 //! | [`fields`] | the field lines of a head or of trailers into a `HeaderMap` |
+//! | [`memo`] | field sections that came before are not parsed again |
 //! | [`names`] | well-known field names without hashing or allocation |
 //! | [`framing`] | where the body ends (RFC 9112 section 6.3) |
 //! | [`chunked`] | the chunked coding, decoded over borrowed bytes |
@@ -20,6 +21,7 @@ pub(crate) mod encode;
 pub(crate) mod fields;
 pub(crate) mod framing;
 pub(crate) mod head;
+pub(crate) mod memo;
 mod names;
 pub(crate) mod reject;
 pub(crate) mod request;

@@ -1,9 +1,11 @@
 //! A whole head into a request.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use http::{Method, Request, Version};
 
-use super::fields::{self, Expect, Lines};
+use super::fields::{self, Expect, Facts, Lines};
 use super::framing::{self, BodyFraming};
 use super::head::{HeadLimits, HeadShape};
 use super::reject::Reject;
@@ -37,10 +39,25 @@ pub(crate) fn parse_request<B>(
     limits: &HeadLimits,
     request: &mut Request<B>,
 ) -> Result<RequestFacts, Reject> {
-    let start = shape.leading;
-    let cr = shape.ends.cr_of(0, head, start).ok_or(Reject::LineEnd)?;
-    let line = head.get(start..cr).ok_or(Reject::LineEnd)?;
-    let end = line.len();
+    let line = shape.start_line(head).ok_or(Reject::LineEnd)?;
+    let at = line.start;
+    let share = |target: Range<usize>| head.slice(at + target.start..at + target.end);
+    parse_line(&head[line.clone()], share, limits, request)?;
+    request.headers_mut().reserve(shape.fields);
+    let lines = Lines { start: line.end + 2, count: shape.fields, ends: (&shape.ends, 1) };
+    let facts = fields::parse(head, &lines, request.headers_mut())?;
+    check_host(head, &facts)?;
+    settle(request.version(), &facts)
+}
+
+/// Reads a request line, without its line end. `share` gives a part of it as an owned slice.
+#[inline]
+pub(super) fn parse_line<B>(
+    line: &[u8],
+    share: impl FnOnce(Range<usize>) -> Bytes,
+    limits: &HeadLimits,
+    request: &mut Request<B>,
+) -> Result<(), Reject> {
     // RFC 9112 3: request-line = method SP request-target SP HTTP-version, with one SP each.
     let (method, space) = match line {
         [b'G', b'E', b'T', b' ', ..] => (Method::GET, 3),
@@ -49,33 +66,41 @@ pub(crate) fn parse_request<B>(
             (Method::from_bytes(&line[..space]).map_err(|_| Reject::Method)?, space)
         }
     };
-    let target_start = space + 1;
-    let target_end = end.checked_sub(9).filter(|&at| at > target_start && line[at] == b' ');
-    let target_end = target_end.ok_or(Reject::StartLine)?;
-    let version = version(&line[target_end + 1..])?;
-    if target_end - target_start > limits.max_target_bytes.min(MAX_URI) {
+    let start = space + 1;
+    let end = line.len().checked_sub(9).filter(|&at| at > start && line[at] == b' ');
+    let end = end.ok_or(Reject::StartLine)?;
+    let version = version(&line[end + 1..])?;
+    if end - start > limits.max_target_bytes.min(MAX_URI) {
         return Err(Reject::TargetTooLong);
     }
-    let uri = target::parse(&method, head, start + target_start..start + target_end)?;
-
+    let uri = target::parse(&method, &line[start..end], || share(start..end))?;
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.version_mut() = version;
-    request.headers_mut().reserve(shape.fields);
-    let lines = Lines { start: cr + 2, count: shape.fields, ends: (&shape.ends, 1) };
-    let facts = fields::parse(head, &lines, request.headers_mut())?;
-    // RFC 9112 3.2: a missing Host, a second one or an invalid one is a 400.
+    Ok(())
+}
+
+/// RFC 9112 3.2: a second Host or an invalid one is a 400; `settle` sees to a missing one.
+#[inline]
+pub(super) fn check_host(head: &[u8], facts: &Facts) -> Result<(), Reject> {
     match facts.host {
-        _ if facts.has_host_again => return Err(Reject::HostRepeated),
-        Some((start, end)) if !target::is_host(&head[start..end]) => return Err(Reject::Host),
-        None if version == Version::HTTP_11 => return Err(Reject::HostMissing),
-        _ => {}
+        _ if facts.has_host_again => Err(Reject::HostRepeated),
+        Some((start, end)) if !target::is_host(&head[start..end]) => Err(Reject::Host),
+        _ => Ok(()),
     }
-    let framing = framing::of_request(version, &facts)?;
+}
+
+/// What the fields mean to a request of this version.
+#[inline]
+pub(super) fn settle(version: Version, facts: &Facts) -> Result<RequestFacts, Reject> {
     let is_new = version == Version::HTTP_11;
+    if is_new && facts.host.is_none() {
+        return Err(Reject::HostMissing);
+    }
+    let framing = framing::of_request(version, facts)?;
     Ok(RequestFacts {
         framing,
-        keep_alive: framing::keep_alive(version, &facts),
+        keep_alive: framing::keep_alive(version, facts),
         expect_continue: match facts.expect {
             // RFC 9110 10.1.1: the expectation of an HTTP/1.0 request is ignored.
             Expect::Continue => is_new && framing != BodyFraming::None,

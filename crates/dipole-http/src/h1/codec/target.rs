@@ -1,25 +1,26 @@
 //! The four forms of a request target (RFC 9112 section 3.2), and `Host`.
 
-use std::ops::Range;
-
 use bytes::Bytes;
 use http::{Method, Uri};
 
 use super::reject::Reject;
 
-/// Reads the target in the form that goes with the method.
+/// Reads the target in the form that goes with the method. `share` gives it as an owned slice.
 #[inline]
-pub(super) fn parse(method: &Method, head: &Bytes, target: Range<usize>) -> Result<Uri, Reject> {
-    let len = target.len();
-    match &head[target.clone()] {
+pub(super) fn parse(
+    method: &Method,
+    target: &[u8],
+    share: impl FnOnce() -> Bytes,
+) -> Result<Uri, Reject> {
+    match target {
         b"/" if *method != Method::CONNECT => Ok(Uri::default()),
         [b'/', ..] if *method != Method::CONNECT => {
-            let uri = Uri::from_maybe_shared(head.slice(target)).map_err(|_| Reject::Target)?;
+            let uri = Uri::from_maybe_shared(share()).map_err(|_| Reject::Target)?;
             // A fragment is not part of a target; the parser has cut it off.
             let kept = uri.path_and_query().map_or(0, |path| path.as_str().len());
-            if kept == len { Ok(uri) } else { Err(Reject::Target) }
+            if kept == target.len() { Ok(uri) } else { Err(Reject::Target) }
         }
-        _ => other_form(method, head.slice(target)),
+        _ => other_form(method, share()),
     }
 }
 
@@ -114,8 +115,8 @@ mod tests {
 
     fn form(method: &str, target: &'static str) -> Result<String, Reject> {
         let method = Method::from_bytes(method.as_bytes()).expect("a token");
-        let head = Bytes::from_static(target.as_bytes());
-        parse(&method, &head, 0..target.len()).map(|uri| uri.to_string())
+        let share = || Bytes::from_static(target.as_bytes());
+        parse(&method, target.as_bytes(), share).map(|uri| uri.to_string())
     }
 
     #[test]

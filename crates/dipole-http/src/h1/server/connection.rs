@@ -9,6 +9,7 @@ use dipole_net::Conn;
 use tokio::time::Instant;
 
 use super::stop::{Stop, Timeout};
+use crate::h1::codec::memo::SectionKey;
 use crate::server::{ConnectionInfo, Deadline, Phase, Worker};
 
 /// The server's end of one connection.
@@ -18,6 +19,8 @@ pub(super) struct Connection {
     pub(super) info: Option<ConnectionInfo>,
     /// Requests read so far.
     pub(super) requests: u64,
+    /// The fields of the last request.
+    pub(super) section: SectionKey,
     pub(super) stage: Stage,
     /// By when the head that is awaited has to be whole.
     pub(super) head_deadline: Option<Instant>,
@@ -50,6 +53,7 @@ impl Connection {
             worker,
             info,
             requests: 0,
+            section: SectionKey::default(),
             stage: Stage::Between,
             head_deadline: None,
             write_deadline: None,

@@ -78,12 +78,11 @@ impl Connection {
                     let mut request = Request::new(Body::empty());
                     let facts = ready!(self.poll_head(scan, &mut request, cx))?;
                     self.accept_request(&mut request, facts, asked, incoming)?;
-                    this.state.set(call(service, request, None, cx)?);
+                    call(service, &mut Some(request), None, this.state.as_mut(), cx)?;
                 }
                 StateProjection::Service { request, deadline } => {
-                    let Some(request) = request.take() else { return Poll::Pending };
-                    let deadline = *deadline;
-                    this.state.set(call(service, request, deadline, cx)?);
+                    let (mut request, deadline) = (request.take(), *deadline);
+                    call(service, &mut request, deadline, this.state.as_mut(), cx)?;
                     if let StateProjection::Service { deadline, .. } = this.state.as_mut().project()
                     {
                         return self.poll_meanwhile(cx, incoming, deadline).map(Err);
@@ -135,19 +134,26 @@ impl Connection {
     }
 }
 
-/// Gives the request to the service, or keeps it while the service is not ready.
+/// Gives the request to the service, or keeps it while the service is not ready. What moves here is
+/// large: so the next state is made where it stays.
 #[inline]
 fn call<S: HttpService>(
     service: &mut S,
-    request: Request<Body>,
+    request: &mut Option<Request<Body>>,
     deadline: Option<Instant>,
+    mut state: Pin<&mut State<S::Future, S::ResponseBody>>,
     cx: &mut Context<'_>,
-) -> Result<State<S::Future, S::ResponseBody>, Stop> {
+) -> Result<(), Stop> {
     // Unwind safe: a service that panicked is not called again, its connection ends.
-    let called = catch_unwind(AssertUnwindSafe(|| match service.poll_ready(cx) {
-        Poll::Ready(Ok(())) => Ok(State::Handler { handler: service.call(request), deadline }),
-        Poll::Ready(Err(error)) => Err(failed(error)),
-        Poll::Pending => Ok(State::Service { request: Some(request), deadline }),
+    let called = catch_unwind(AssertUnwindSafe(|| {
+        match (service.poll_ready(cx), request.take()) {
+            (Poll::Ready(Ok(())), Some(request)) => {
+                state.set(State::Handler { handler: service.call(request), deadline });
+            }
+            (Poll::Ready(Err(error)), _) => return Err(failed(error)),
+            (_, request) => state.set(State::Service { request, deadline }),
+        }
+        Ok(())
     }));
     called.unwrap_or(Err(Stop::Panicked))
 }

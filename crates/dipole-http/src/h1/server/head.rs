@@ -7,8 +7,8 @@ use http::Request;
 use super::connection::Connection;
 use super::stop::{Stop, Timeout};
 use crate::Body;
-use crate::h1::codec::head::HeadScan;
-use crate::h1::codec::request::{RequestFacts, parse_request};
+use crate::h1::codec::head::{HeadLimits, HeadScan};
+use crate::h1::codec::request::RequestFacts;
 
 impl Connection {
     /// Reads one head into `request`, whose fields are empty.
@@ -19,13 +19,20 @@ impl Connection {
         request: &mut Request<Body>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<RequestFacts, Stop>> {
+        let limits = &self.worker.config.head_limits();
+        if scan.is_new()
+            && let Some(facts) = self.recall_head(limits, request)
+        {
+            return Poll::Ready(facts);
+        }
         loop {
-            let limits = &self.worker.config.head_limits();
             if let Some(shape) = scan.find_end(self.conn.buffered(), limits)? {
                 let head = self.conn.split(shape.len).map_err(Stop::ClientGone)?;
-                self.head_deadline = None;
-                self.requests += 1;
-                return Poll::Ready(Ok(parse_request(&head, &shape, limits, request)?));
+                self.begin_request();
+                let read = self.worker.field_memo().read(&head, &shape, limits, request);
+                let (section, facts) = read?;
+                self.section = section;
+                return Poll::Ready(Ok(facts));
             }
             match ready!(self.poll_more_of_the_head(cx)) {
                 Ok(()) => {}
@@ -38,6 +45,28 @@ impl Connection {
                 Err(stop) => return Poll::Ready(Err(stop)),
             }
         }
+    }
+
+    /// Reads a head that is whole and whose fields are those of the last one.
+    #[inline]
+    fn recall_head(
+        &mut self,
+        limits: &HeadLimits,
+        request: &mut Request<Body>,
+    ) -> Option<Result<RequestFacts, Stop>> {
+        let memo = self.worker.field_memo();
+        let recalled = memo.recall(self.section, self.conn.buffered(), limits, request)?;
+        drop(memo);
+        self.begin_request();
+        Some(match recalled {
+            Ok((len, facts)) => self.conn.skip(len).map_err(Stop::ClientGone).map(|()| facts),
+            Err(reject) => Err(Stop::Rejected(reject)),
+        })
+    }
+
+    fn begin_request(&mut self) {
+        self.head_deadline = None;
+        self.requests += 1;
     }
 
     /// Waits for more bytes; sends meanwhile what earlier requests of the batch were answered.
