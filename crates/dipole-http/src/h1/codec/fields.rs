@@ -64,7 +64,7 @@ pub(super) struct Lines<'a> {
 
 /// Reads field lines, up to the blank line at the end of `head`, into `headers`, which has room
 /// for them.
-#[inline]
+#[inline(never)]
 pub(super) fn parse(
     head: &Bytes,
     lines: &Lines<'_>,

@@ -149,18 +149,21 @@ impl Known {
 impl SectionKey {
     /// The key of a section: a hash of its bytes.
     fn of(section: &[u8]) -> Self {
-        const ODD: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03];
-        let mut hash = section.len() as u64;
         let (blocks, rest) = section.as_chunks::<16>();
-        for block in blocks.iter().chain([&scan::block(rest, 0)]) {
-            let (words, _) = block.as_chunks::<8>();
-            let first = u64::from_le_bytes(words[0]) ^ ODD[0] ^ hash;
-            let second = u64::from_le_bytes(words[1]) ^ ODD[1];
-            let product = u128::from(first) * u128::from(second);
-            hash = product as u64 ^ (product >> 64) as u64;
-        }
-        Self(hash)
+        let hash = blocks.iter().fold(section.len() as u64, mix);
+        Self(mix(hash, &scan::block(rest, 0)))
     }
+}
+
+/// The hash of what `hash` is of, and of 16 bytes more.
+#[inline]
+fn mix(hash: u64, block: &[u8; 16]) -> u64 {
+    const ODD: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03];
+    let (words, _) = block.as_chunks::<8>();
+    let first = u64::from_le_bytes(words[0]) ^ ODD[0] ^ hash;
+    let second = u64::from_le_bytes(words[1]) ^ ODD[1];
+    let product = u128::from(first) * u128::from(second);
+    product as u64 ^ (product >> 64) as u64
 }
 
 #[cfg(test)]

@@ -62,24 +62,24 @@ table! {
     LOCATION "location" = header::LOCATION, Other;
     ORIGIN "origin" = header::ORIGIN, Other;
     PRAGMA "pragma" = header::PRAGMA, Other;
-    PRIORITY "priority" = HeaderName::from_static("priority"), Other;
+    PRIORITY "priority" = const { HeaderName::from_static("priority") }, Other;
     RANGE "range" = header::RANGE, Other;
     REFERER "referer" = header::REFERER, Other;
-    SEC_CH_UA "sec-ch-ua" = HeaderName::from_static("sec-ch-ua"), Other;
-    SEC_CH_UA_MOBILE "sec-ch-ua-mobile" = HeaderName::from_static("sec-ch-ua-mobile"), Other;
-    SEC_FETCH_DEST "sec-fetch-dest" = HeaderName::from_static("sec-fetch-dest"), Other;
-    SEC_FETCH_MODE "sec-fetch-mode" = HeaderName::from_static("sec-fetch-mode"), Other;
-    SEC_FETCH_SITE "sec-fetch-site" = HeaderName::from_static("sec-fetch-site"), Other;
-    SEC_FETCH_USER "sec-fetch-user" = HeaderName::from_static("sec-fetch-user"), Other;
+    SEC_CH_UA "sec-ch-ua" = const { HeaderName::from_static("sec-ch-ua") }, Other;
+    SEC_CH_UA_MOBILE "sec-ch-ua-mobile" = const { HeaderName::from_static("sec-ch-ua-mobile") }, Other;
+    SEC_FETCH_DEST "sec-fetch-dest" = const { HeaderName::from_static("sec-fetch-dest") }, Other;
+    SEC_FETCH_MODE "sec-fetch-mode" = const { HeaderName::from_static("sec-fetch-mode") }, Other;
+    SEC_FETCH_SITE "sec-fetch-site" = const { HeaderName::from_static("sec-fetch-site") }, Other;
+    SEC_FETCH_USER "sec-fetch-user" = const { HeaderName::from_static("sec-fetch-user") }, Other;
     SERVER "server" = header::SERVER, Other;
     SET_COOKIE "set-cookie" = header::SET_COOKIE, Other;
     TE "te" = header::TE, Other;
     UPGRADE "upgrade" = header::UPGRADE, Upgrade;
     USER_AGENT "user-agent" = header::USER_AGENT, Other;
     VARY "vary" = header::VARY, Other;
-    X_FORWARDED_FOR "x-forwarded-for" = HeaderName::from_static("x-forwarded-for"), Other;
-    X_REAL_IP "x-real-ip" = HeaderName::from_static("x-real-ip"), Other;
-    X_REQUEST_ID "x-request-id" = HeaderName::from_static("x-request-id"), Other;
+    X_FORWARDED_FOR "x-forwarded-for" = const { HeaderName::from_static("x-forwarded-for") }, Other;
+    X_REAL_IP "x-real-ip" = const { HeaderName::from_static("x-real-ip") }, Other;
+    X_REQUEST_ID "x-request-id" = const { HeaderName::from_static("x-request-id") }, Other;
 }
 
 /// As [`well_known`], for names of more than 16 bytes.
