@@ -42,6 +42,7 @@ impl Worker {
             limits: Arc::clone(&self.limits),
             registry,
             date: DateCache::new(Instant::now()),
+            field_memo: Mutex::new(FieldMemo::new(self.config.remembered_heads)),
         })
     }
 
