@@ -1,9 +1,11 @@
 //! What can be written on the command line.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use dipole::net::Addr;
 
 /// An HTTP stack whose network library can be swapped.
 #[derive(Debug, Parser)]
@@ -39,6 +41,12 @@ pub(crate) enum Command {
     /// Exit status 0 when the whole answer came, whatever its status (see --fail); 1 when it did not,
     /// with one line on stderr.
     Get(GetArgs),
+    /// Move a running server to another network library
+    ///
+    /// Asks a `dipole serve --admin unix:PATH` to put another network library under its listeners.
+    /// The sockets stay: no connection is refused, no request fails. Connections of the earlier
+    /// library end with their next answer.
+    Swap(SwapArgs),
     /// Judge a network library by the statements of the contract
     ///
     /// Runs the conformance kit against a network library: a table on stdout, exit status 1 when a
@@ -67,6 +75,9 @@ pub(crate) struct ServeArgs {
     /// How long running requests may take to end after ctrl-c, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) drain_timeout: Duration,
+    /// Take orders on this Unix socket, unix:PATH or unix:@NAME: see `dipole swap`
+    #[arg(long, value_name = "unix:PATH")]
+    pub(crate) admin: Option<AdminSocket>,
     /// Write no access log to stderr
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -117,6 +128,47 @@ impl GetArgs {
     /// False when the answer goes to stdout.
     pub(crate) fn writes_file(&self) -> bool {
         self.output.as_deref().is_some_and(|path| path != Path::new("-"))
+    }
+}
+
+/// What `dipole swap` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SwapArgs {
+    /// The network library to go on with
+    #[arg(long, value_name = "NAME")]
+    pub(crate) network: String,
+    /// Where the server takes orders: what its --admin says
+    #[arg(long, value_name = "unix:PATH")]
+    pub(crate) admin: AdminSocket,
+    /// Write {"from", "to", "listening"}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where a server takes orders: a Unix socket, for who may use it is a matter of its permissions.
+#[derive(Debug, Clone)]
+pub(crate) struct AdminSocket(Addr);
+
+impl AdminSocket {
+    pub(crate) fn addr(&self) -> &Addr {
+        &self.0
+    }
+
+    /// As it is written on the command line.
+    pub(crate) fn text(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+impl FromStr for AdminSocket {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(addr @ (Addr::Unix(_) | Addr::Abstract(_))) => Ok(Self(addr)),
+            Ok(_) => Err("write unix:PATH or unix:@NAME".into()),
+            Err(error) => Err(format!("{error}; write unix:PATH or unix:@NAME")),
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `networks` | which network library a name means |
 //! | `serve/` | `dipole serve`: a folder's files over HTTP |
 //! | `get/` | `dipole get`: one request, its answer to stdout or a file |
+//! | `swap` | `dipole swap`: another network library under a running server |
 //! | `conformance` | `dipole conformance`: the kit's report |
 //! | `doctor` | `dipole doctor`: what this build and this machine have |
 //! | `output` | what a command prints on stdout |
@@ -26,6 +27,7 @@ pub mod networks;
 mod output;
 mod serve;
 mod size;
+mod swap;
 
 use std::process::ExitCode;
 
@@ -41,6 +43,7 @@ pub fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::Get(args) => get::run(&args),
+        Command::Swap(args) => swap::run(&args),
         Command::Conformance(args) => conformance::run(&args),
         Command::Doctor(args) => doctor::run(&args),
     };

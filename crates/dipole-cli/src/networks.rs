@@ -52,6 +52,12 @@ pub fn names() -> &'static [&'static str] {
     REAL
 }
 
+/// The library that is used where none is asked for, such as for the command's own needs.
+#[must_use]
+pub fn default() -> Network {
+    tokio()
+}
+
 /// The library of this name that reaches other processes.
 ///
 /// # Errors
@@ -76,15 +82,7 @@ pub fn find_any(name: &str) -> Result<Network, Failure> {
 
 fn any(name: &str) -> Option<Network> {
     match name {
-        "tokio" => {
-            let tokio = Tokio::new();
-            Some(Network {
-                name: "tokio",
-                transport: Arc::new(tokio.clone()),
-                dialer: Arc::new(tokio),
-                judged: Judged { addresses: &["127.0.0.1:0", "[::1]:0"], clock: Clock::Real },
-            })
-        }
+        "tokio" => Some(tokio()),
         "sim" => {
             let sim = SimNetwork::default();
             Some(Network {
@@ -95,6 +93,16 @@ fn any(name: &str) -> Option<Network> {
             })
         }
         _ => None,
+    }
+}
+
+fn tokio() -> Network {
+    let tokio = Tokio::new();
+    Network {
+        name: "tokio",
+        transport: Arc::new(tokio.clone()),
+        dialer: Arc::new(tokio),
+        judged: Judged { addresses: &["127.0.0.1:0", "[::1]:0"], clock: Clock::Real },
     }
 }
 

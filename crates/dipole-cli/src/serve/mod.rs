@@ -8,7 +8,10 @@
 //! | `listing`, `listing_page`, `page` | what is in a folder, and how it looks |
 //! | `log`, `log_line` | the access log |
 //! | `signals` | when to end |
+//! | `site` | what is served, and with which network library |
+//! | `admin` | the socket that takes orders |
 
+mod admin;
 mod disk;
 mod files;
 mod listing;
@@ -18,23 +21,25 @@ mod log_line;
 mod page;
 mod preconditions;
 mod signals;
+mod site;
 mod time;
 
 use std::convert::Infallible;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dipole::net::{Addr, Error, ErrorKind, ListenOptions};
 use dipole::{Body, Drained, HttpService, Server, ServerConfig, ServerHandle, WhenClientLeaves};
 use http::Request;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use serde_json::json;
 
 use self::files::Files;
 use self::log::{Log, Scope};
 use self::log_line::Format;
 use self::signals::Signals;
+use self::site::Site;
 use crate::Failure;
 use crate::args::ServeArgs;
 use crate::networks::{self, Network};
@@ -56,8 +61,15 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
         let signals = Signals::listen()
             .map_err(|error| Failure::job(format_args!("cannot wait for signals: {error}")))?;
         let server = start(args, &network, service(files, log.clone()))?;
-        announce(&server, network.name, format);
+        let site = Arc::new(Site::new(server.clone(), network));
+        let admin = args.admin.as_ref().map(|socket| admin::start(socket.addr(), site.clone()));
+        let admin = admin.transpose()?;
+        announce(&site, format);
         let status = serve(&server, signals, args.drain_timeout, &log, format).await;
+        if let Some(admin) = admin {
+            // Nobody waits for an order that is given at the very end.
+            let _ = admin.shutdown(Duration::ZERO).await;
+        }
         log.finish();
         Ok(status)
     })
@@ -79,8 +91,7 @@ fn start(
         let addr: Addr = text
             .parse()
             .map_err(|error| Failure::job(format_args!("cannot listen on {text}: {error}")))?;
-        let transport = network.transport.clone();
-        server = server.listen_with(addr, transport, ListenOptions::default());
+        server = server.listen_with(addr, site::transport(network), ListenOptions::default());
     }
     server.start().map_err(|error| Failure::Job(explain(&error)))
 }
@@ -116,10 +127,10 @@ fn service(files: Files, log: Log) -> impl HttpService {
 }
 
 /// Says on stdout where it listens, one line an address.
-fn announce(server: &ServerHandle, network: &str, format: Format) {
+fn announce(site: &Site, format: Format) {
+    let network = site.network().name;
     let mut lines = String::new();
-    for addr in server.local_addrs() {
-        let url = url(addr);
+    for (addr, url) in site.addrs().iter().zip(site.urls()) {
         lines += &match format {
             Format::Text => format!("listening on {url} ({network})\n"),
             Format::Json => {
@@ -134,22 +145,6 @@ fn announce(server: &ServerHandle, network: &str, format: Format) {
     // A server whose stdout nobody reads serves all the same.
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush());
-}
-
-/// What stays as it is in a Unix socket's path.
-const PATH: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
-
-/// The address as a URL: `http://127.0.0.1:8888`, `http+unix:///run/x.sock`, `http+unix://@name`.
-fn url(addr: &Addr) -> String {
-    match addr {
-        Addr::Unix(path) => {
-            let path = path.as_os_str().as_encoded_bytes();
-            format!("http+unix://{}", percent_encode(path, PATH))
-        }
-        Addr::Abstract(name) => format!("http+unix://@{}", percent_encode(name, PATH)),
-        addr => format!("http://{addr}"),
-    }
 }
 
 /// Until the first signal, and then until the requests that run have ended, their time is up, or
@@ -191,18 +186,4 @@ async fn serve(
         }
     }
     ExitCode::SUCCESS
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_of_address_has_a_url() {
-        let url = |text: &str| url(&text.parse().expect("an address"));
-        assert_eq!(url("127.0.0.1:80"), "http://127.0.0.1:80");
-        assert_eq!(url("[::1]:80"), "http://[::1]:80");
-        assert_eq!(url("unix:/tmp/a b.sock"), "http+unix:///tmp/a%20b.sock");
-        assert_eq!(url("unix:@name"), "http+unix://@name");
-    }
 }

@@ -12,4 +12,5 @@ mod get_faults;
 mod listing;
 mod log;
 mod support;
+mod swap;
 mod usage;

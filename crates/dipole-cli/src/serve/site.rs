@@ -1,0 +1,112 @@
+//! What `dipole serve` serves, and with which network library.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dipole::ServerHandle;
+use dipole::net::{Addr, Result, Transport};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use serde_json::{Value, json};
+
+use crate::networks::Network;
+
+/// The running server, as far as it can be changed from outside.
+pub(super) struct Site {
+    server: ServerHandle,
+    /// The library under its listeners.
+    network: Mutex<Network>,
+    /// Held while the library changes: one swap after the other.
+    swapping: tokio::sync::Mutex<()>,
+}
+
+impl Site {
+    pub(super) fn new(server: ServerHandle, network: Network) -> Self {
+        Self { server, network: Mutex::new(network), swapping: tokio::sync::Mutex::default() }
+    }
+
+    /// The addresses, each once.
+    pub(super) fn addrs(&self) -> Vec<Addr> {
+        let mut addrs: Vec<Addr> = Vec::new();
+        for addr in self.server.local_addrs() {
+            if !addrs.contains(addr) {
+                addrs.push(addr.clone());
+            }
+        }
+        addrs
+    }
+
+    /// The addresses as URLs.
+    pub(super) fn urls(&self) -> Vec<String> {
+        self.addrs().iter().map(url).collect()
+    }
+
+    pub(super) fn network(&self) -> Network {
+        self.network.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Moves every listener to `network`, or none; gives the name of the earlier library.
+    ///
+    /// # Errors
+    /// As `ServerHandle::swap_transport`.
+    pub(super) async fn swap(&self, network: Network) -> Result<&'static str> {
+        let _turn = self.swapping.lock().await;
+        let earlier = self.network();
+        let addrs = self.addrs();
+        for (moved, addr) in addrs.iter().enumerate() {
+            if let Err(error) = self.server.swap_transport(addr, transport(&network)).await {
+                for addr in &addrs[..moved] {
+                    // It did listen there: where even that fails the first fault says more.
+                    let _ = self.server.swap_transport(addr, transport(&earlier)).await;
+                }
+                return Err(error);
+            }
+        }
+        *self.network.lock().unwrap_or_else(PoisonError::into_inner) = network;
+        Ok(earlier.name)
+    }
+
+    pub(super) fn status(&self) -> Value {
+        let stats = self.server.stats();
+        json!({
+            "network": self.network().name,
+            "listening": self.urls(),
+            "connections": stats.connections,
+            "open_connections": stats.open_connections,
+            "requests": stats.requests,
+        })
+    }
+}
+
+/// What listens for a site on `network`.
+pub(super) fn transport(network: &Network) -> Arc<dyn Transport> {
+    Arc::clone(&network.transport)
+}
+
+/// What stays as it is in a Unix socket's path.
+const PATH: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
+
+/// The address as a URL: `http://127.0.0.1:8888`, `http+unix:///run/x.sock`, `http+unix://@name`.
+fn url(addr: &Addr) -> String {
+    match addr {
+        Addr::Unix(path) => {
+            let path = path.as_os_str().as_encoded_bytes();
+            format!("http+unix://{}", percent_encode(path, PATH))
+        }
+        Addr::Abstract(name) => format!("http+unix://@{}", percent_encode(name, PATH)),
+        addr => format!("http://{addr}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_address_has_a_url() {
+        let url = |text: &str| url(&text.parse().expect("an address"));
+        assert_eq!(url("127.0.0.1:80"), "http://127.0.0.1:80");
+        assert_eq!(url("[::1]:80"), "http://[::1]:80");
+        assert_eq!(url("unix:/tmp/a b.sock"), "http+unix:///tmp/a%20b.sock");
+        assert_eq!(url("unix:@name"), "http+unix://@name");
+    }
+}
