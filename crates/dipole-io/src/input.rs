@@ -106,6 +106,12 @@ impl Input {
         self.release();
     }
 
+    /// Adds bytes that came by another way than a socket, such as decrypted ones.
+    pub fn append(&mut self, bytes: &[u8]) {
+        self.make_room(self.held.len() + bytes.len());
+        self.held.extend_from_slice(bytes);
+    }
+
     /// Reads once what is there; gives how many bytes came, 0 at the end. Makes room for `wanted`
     /// bytes in all. While it is pending an empty buffer holds no memory.
     ///

@@ -6,6 +6,8 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 
+use crate::TlsFault;
+
 /// The result of a network call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -22,6 +24,7 @@ struct Inner {
     kind: ErrorKind,
     message: Option<Cow<'static, str>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    tls_fault: Option<TlsFault>,
 }
 
 /// What happened, by what a caller does next.
@@ -75,7 +78,7 @@ pub enum ErrorKind {
         /// Who closed.
         by: Initiator,
     },
-    /// The TLS handshake or a record failed; the source says how.
+    /// The TLS handshake or a record failed: see [`Error::tls_fault`].
     Tls,
     /// The two ends have no version of the transport protocol in common (S29).
     VersionMismatch,
@@ -107,13 +110,13 @@ impl Error {
     /// An error of `kind` with no more to say.
     #[must_use]
     pub fn new(kind: ErrorKind) -> Self {
-        Self { inner: Arc::new(Inner { kind, message: None, source: None }) }
+        Self::of(kind, None, None)
     }
 
     /// An error of `kind` and a sentence for people: what failed, on what.
     #[must_use]
     pub fn with_message(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { inner: Arc::new(Inner { kind, message: Some(message.into()), source: None }) }
+        Self::of(kind, Some(message.into()), None)
     }
 
     /// An error of `kind`, caused by `source`.
@@ -122,21 +125,47 @@ impl Error {
         kind: ErrorKind,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { kind, message: None, source: Some(source.into()) }) }
+        Self::of(kind, None, Some(source.into()))
     }
 
     /// This error under a sentence that says what was being done: `context: error`.
     #[must_use]
     pub fn context(self, context: impl Into<Cow<'static, str>>) -> Self {
         let kind = self.inner.kind.clone();
-        let message = Some(context.into());
-        Self { inner: Arc::new(Inner { kind, message, source: Some(Box::new(self)) }) }
+        let (message, tls_fault) = (Some(context.into()), self.inner.tls_fault);
+        let source: Option<Box<dyn std::error::Error + Send + Sync>> = Some(Box::new(self));
+        Self { inner: Arc::new(Inner { kind, message, source, tls_fault }) }
+    }
+
+    /// An error of kind `Tls`, for this reason, as `source` says in detail.
+    #[must_use]
+    pub fn tls(
+        fault: TlsFault,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        let (message, source) = (Some(Cow::Owned(fault.to_string())), Some(source.into()));
+        let tls_fault = Some(fault);
+        Self { inner: Arc::new(Inner { kind: ErrorKind::Tls, message, source, tls_fault }) }
+    }
+
+    fn of(
+        kind: ErrorKind,
+        message: Option<Cow<'static, str>>,
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { kind, message, source, tls_fault: None }) }
     }
 
     /// What happened.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
         &self.inner.kind
+    }
+
+    /// Why TLS failed; `None` on an error of another kind, or where a library does not say.
+    #[must_use]
+    pub fn tls_fault(&self) -> Option<TlsFault> {
+        self.inner.tls_fault
     }
 
     /// The peer ended its side in order.
@@ -299,7 +328,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, message, source } = &*self.inner;
+        let Inner { kind, message, source, .. } = &*self.inner;
         let mut debug = f.debug_struct("Error");
         debug.field("kind", kind);
         if let Some(message) = message {

@@ -70,7 +70,7 @@ pub use stream::{
 };
 pub use stream_ext::{ReceiveStreamExt, SendStreamExt};
 pub use stream_options::StreamOptions;
-pub use tls::{TlsInfo, TlsLayer, TlsOptions};
+pub use tls::{TlsFault, TlsInfo, TlsLayer, TlsOptions};
 pub use transport::{KeepAlive, ListenOptions, Listener, Transport};
 
 /// A boxed future, for the rare calls: dialling, accepting a stream, a handshake.

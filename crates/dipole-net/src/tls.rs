@@ -1,5 +1,6 @@
 //! TLS, as far as the contract knows it: a layer over a connection, and what its handshake found.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,4 +75,56 @@ pub struct TlsInfo {
     pub resumed: bool,
     /// True when bytes of this connection came as early data, which may be replayed.
     pub early_data: bool,
+}
+
+/// Why TLS failed, by what a caller or its user can do about it.
+///
+/// An error of kind [`Tls`](crate::ErrorKind::Tls) carries one:
+/// [`Error::tls_fault`](crate::Error::tls_fault).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TlsFault {
+    /// The peer's certificate has expired.
+    Expired,
+    /// The peer's certificate is of the future; or this machine's clock is wrong.
+    NotYetValid,
+    /// The peer's certificate was issued by nobody that is trusted here.
+    UnknownIssuer,
+    /// The peer's certificate is for other names.
+    WrongName,
+    /// The peer's certificate was revoked by its issuer.
+    Revoked,
+    /// The peer's certificate is wrong in another way: its signature, its purpose, its encoding.
+    BadCertificate,
+    /// The peer showed no certificate where one is required.
+    NoCertificate,
+    /// The two ends have no version, cipher suite or protocol in common.
+    NothingInCommon,
+    /// What the peer sends is not TLS.
+    NotTls,
+    /// The peer gave up and said so by an alert of this number (RFC 8446 section 6).
+    Alert(u8),
+    /// The certificate, key or option given to this end is wrong.
+    Configuration,
+    /// Anything else; the error's source says what.
+    Other,
+}
+
+impl fmt::Display for TlsFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expired => "the certificate has expired",
+            Self::NotYetValid => "the certificate is not valid yet",
+            Self::UnknownIssuer => "the certificate's issuer is not trusted",
+            Self::WrongName => "the certificate is for another name",
+            Self::Revoked => "the certificate was revoked",
+            Self::BadCertificate => "the certificate is not acceptable",
+            Self::NoCertificate => "the peer showed no certificate",
+            Self::NothingInCommon => "the two ends have nothing in common",
+            Self::NotTls => "the peer does not speak TLS",
+            Self::Alert(number) => return write!(f, "the peer gave up with alert {number}"),
+            Self::Configuration => "this end is not set up well",
+            Self::Other => "the TLS connection failed",
+        })
+    }
 }

@@ -21,5 +21,7 @@ pub use dipole_net as net;
 
 #[cfg(feature = "sim")]
 pub use dipole_sim as sim;
+#[cfg(feature = "tls")]
+pub use dipole_tls as tls;
 #[cfg(feature = "tokio")]
 pub use dipole_tokio as tokio;

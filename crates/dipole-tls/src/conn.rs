@@ -1,0 +1,377 @@
+//! A connection that is secured.
+
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use dipole_io::{BufferPool, Input, OperationTimer, Output};
+use dipole_net::{Addr, Closer, Conn, ConnStats, Error, ErrorKind, Result, Side, TlsInfo};
+
+use crate::farewell::farewell;
+use crate::fault;
+use crate::sealer::Sealer;
+use crate::session::{Session, Standing};
+
+/// TLS over another connection.
+///
+/// Plain bytes are held here until the next flush encrypts them into the connection below; records
+/// are decrypted from what the connection below has buffered, one at a time and only as many as
+/// are asked for. So an idle connection holds no buffer, here or below.
+pub(crate) struct TlsConn {
+    /// `None` after this side's own close.
+    lower: Option<Box<dyn Conn>>,
+    session: Session,
+    info: Box<TlsInfo>,
+    input: Input,
+    output: Output,
+    read: Half,
+    write: Half,
+    /// Who waits for a flush, to be woken when a read ends both halves.
+    flushing: Option<Waker>,
+    ending: Ending,
+    closer: Option<Closer>,
+    local: Addr,
+    peer: Addr,
+}
+
+/// What reading and writing have alike.
+#[derive(Default)]
+struct Half {
+    timer: OperationTimer,
+    /// Why this half is over, given again each time.
+    over: Option<Error>,
+}
+
+/// How far this side's end has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// It has not begun.
+    NotYet,
+    /// `close_notify` is queued below.
+    Said,
+    /// The direction has ended.
+    Done,
+}
+
+impl TlsConn {
+    /// A connection whose handshake is done; `input` holds what came with it.
+    pub(crate) fn new(
+        mut lower: Box<dyn Conn>,
+        session: Session,
+        info: TlsInfo,
+        input: Input,
+        pool: &BufferPool,
+        standing: Standing,
+    ) -> Self {
+        // The timeouts of an operation are this connection's: one may take many of those below.
+        lower.set_read_timeout(None);
+        lower.set_write_timeout(None);
+        let mut read = Half::default();
+        if standing == Standing::PeerEnded {
+            read.over = Some(ErrorKind::Eof.into());
+        }
+        Self {
+            local: lower.local_addr(),
+            peer: lower.peer_addr(),
+            lower: Some(lower),
+            session,
+            info: Box::new(info),
+            input,
+            output: Output::new(pool),
+            read,
+            write: Half::default(),
+            flushing: None,
+            ending: Ending::NotYet,
+            closer: None,
+        }
+    }
+
+    fn is_closed_elsewhere(&self) -> bool {
+        self.closer.as_ref().is_some_and(Closer::is_closed)
+    }
+
+    /// Decrypts the next record, if it is whole; otherwise waits for the rest of it.
+    fn poll_record(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let Some(lower) = &mut self.lower else {
+            return Poll::Ready(Err(ErrorKind::Closed.into()));
+        };
+        match self.session.open_next(&mut **lower, &mut self.input) {
+            Ok(Some(Standing::PeerEnded)) => Poll::Ready(Err(ErrorKind::Eof.into())),
+            Ok(Some(_)) => Poll::Ready(Ok(())),
+            Ok(None) => {
+                let wanted = Session::wanted(lower.buffered());
+                match ready!(lower.poll_fill(cx, wanted)) {
+                    Ok(()) => Poll::Ready(Ok(())),
+                    // The peer may still read what is written, as after an end in order.
+                    Err(error) if error.is_eof() => Poll::Ready(Err(fault::truncated())),
+                    Err(error) => {
+                        if error.is_closed() {
+                            self.fail_write(error.clone());
+                        }
+                        Poll::Ready(Err(error))
+                    }
+                }
+            }
+            Err(error) => {
+                let error = fault::error(error);
+                // The alert leaves if it can at once.
+                let _ = lower.poll_flush(cx);
+                self.fail_write(error.clone());
+                Poll::Ready(Err(error))
+            }
+        }
+    }
+
+    /// The timeout of a read that waits.
+    fn poll_read_timeout(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        ready!(self.read.timer.poll_elapsed(cx));
+        self.abandon(Side::Read);
+        Poll::Ready(ErrorKind::TimedOut.into())
+    }
+
+    fn fail_read(&mut self, error: Error) -> Error {
+        self.read.timer.end();
+        self.read.over.insert(error).clone()
+    }
+
+    fn fail_write(&mut self, error: Error) -> Error {
+        self.output.clear();
+        self.write.timer.end();
+        if let Some(flushing) = self.flushing.take() {
+            flushing.wake();
+        }
+        self.write.over.get_or_insert(error).clone()
+    }
+
+    /// Encrypts what is queued, as fast as the connection below takes it.
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.is_closed_elsewhere() {
+            self.close();
+        }
+        let Some(lower) = &mut self.lower else {
+            self.output.clear();
+            return Poll::Ready(Err(ErrorKind::Closed.into()));
+        };
+        if let Some(error) = &self.write.over {
+            self.output.clear();
+            return Poll::Ready(Err(error.clone()));
+        }
+        if self.output.queued() > 0 {
+            let mut sealer = Sealer { session: &mut self.session, lower: &mut **lower };
+            ready!(self.output.poll_write(&mut sealer, cx, &mut 0))?;
+        }
+        lower.poll_flush(cx)
+    }
+
+    /// Ends a poll of the write side: with its timeout, its error, or its success.
+    fn finish_write(&mut self, cx: &mut Context<'_>, polled: Poll<Result<()>>) -> Poll<Result<()>> {
+        let error = match polled {
+            Poll::Ready(Ok(())) => {
+                self.write.timer.end();
+                self.flushing = None;
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Ready(Err(error)) => error,
+            Poll::Pending => {
+                match &mut self.flushing {
+                    Some(known) => known.clone_from(cx.waker()),
+                    None => self.flushing = Some(cx.waker().clone()),
+                }
+                ready!(self.write.timer.poll_elapsed(cx));
+                self.abandon(Side::Write);
+                ErrorKind::TimedOut.into()
+            }
+        };
+        if self.lower.is_none() {
+            return Poll::Ready(Err(ErrorKind::Closed.into()));
+        }
+        Poll::Ready(Err(self.fail_write(error)))
+    }
+
+    /// `close_notify`, then the end below where it has half-close.
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        ready!(self.poll_sent(cx))?;
+        let Some(lower) = &mut self.lower else {
+            return Poll::Ready(Err(ErrorKind::Closed.into()));
+        };
+        if self.ending == Ending::NotYet {
+            self.session.end(&mut **lower).map_err(fault::error)?;
+            self.ending = Ending::Said;
+        }
+        ready!(lower.poll_flush(cx))?;
+        match ready!(lower.poll_shutdown(cx)) {
+            Err(error) if *error.kind() == ErrorKind::Unsupported => Poll::Ready(Ok(())),
+            other => Poll::Ready(other),
+        }
+    }
+
+    /// True when what was sent is all that was written: only then may the peer see an end in order.
+    fn may_say_farewell(&self) -> bool {
+        self.ending == Ending::NotYet && self.write.over.is_none() && self.output.queued() == 0
+    }
+}
+
+impl Conn for TlsConn {
+    fn len(&self) -> usize {
+        self.input.len()
+    }
+
+    fn buffered(&self) -> &[u8] {
+        self.input.buffered()
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>, n: usize) -> Poll<Result<()>> {
+        if self.is_closed_elsewhere() {
+            self.close();
+        }
+        if self.lower.is_none() {
+            return Poll::Ready(Err(ErrorKind::Closed.into()));
+        }
+        while self.input.len() < n {
+            if let Some(error) = &self.read.over {
+                return Poll::Ready(Err(error.clone()));
+            }
+            match self.poll_record(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail_read(error))),
+                Poll::Pending => return self.poll_read_timeout(cx).map(Err),
+            }
+        }
+        self.read.timer.end();
+        Poll::Ready(Ok(()))
+    }
+
+    fn skip(&mut self, n: usize) -> Result<()> {
+        if self.lower.is_none() {
+            return Err(ErrorKind::Closed.into());
+        }
+        self.input.skip(n)
+    }
+
+    fn split(&mut self, n: usize) -> Result<Bytes> {
+        if self.lower.is_none() {
+            return Err(ErrorKind::Closed.into());
+        }
+        self.input.split(n)
+    }
+
+    fn release(&mut self) {
+        self.input.release();
+        if let Some(lower) = &mut self.lower {
+            lower.release();
+        }
+    }
+
+    fn malloc(&mut self, n: usize) -> &mut [u8] {
+        self.output.malloc(n)
+    }
+
+    fn write_binary(&mut self, data: Bytes) {
+        self.output.write_binary(data);
+    }
+
+    fn queued(&self) -> usize {
+        self.output.queued() + self.lower.as_ref().map_or(0, |lower| lower.queued())
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let polled = self.poll_sent(cx);
+        self.finish_write(cx, polled)
+    }
+
+    /// RFC 8446 section 6.1: `close_notify` ends this direction alone. A peer that speaks TLS 1.2
+    /// may end the other one, too (RFC 5246 section 7.2.1).
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.ending == Ending::Done && self.lower.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        let polled = self.poll_ended(cx);
+        let finished = self.finish_write(cx, polled);
+        if let Poll::Ready(Ok(())) = finished {
+            self.ending = Ending::Done;
+            self.write.over = Some(ErrorKind::Closed.into());
+        }
+        finished
+    }
+
+    fn abandon(&mut self, side: Side) {
+        match side {
+            Side::Read => self.read.timer.end(),
+            Side::Write => {
+                self.write.timer.end();
+                self.flushing = None;
+            }
+        }
+        if let Some(lower) = &mut self.lower {
+            lower.abandon(side);
+        }
+    }
+
+    fn close(&mut self) {
+        let may_say_farewell = self.may_say_farewell();
+        let Some(mut lower) = self.lower.take() else { return };
+        self.input.clear();
+        self.output.clear();
+        self.read.timer.end();
+        self.write.timer.end();
+        if may_say_farewell && lower.queued() == 0 && self.session.end(&mut *lower).is_ok() {
+            farewell(lower);
+        } else {
+            lower.close();
+        }
+    }
+
+    fn reset(&mut self) {
+        if let Some(lower) = &mut self.lower {
+            lower.reset();
+        }
+        self.ending = Ending::Done;
+        self.close();
+    }
+
+    fn closer(&mut self) -> Closer {
+        let lower = &mut self.lower;
+        self.closer
+            .get_or_insert_with(|| match lower {
+                Some(lower) => lower.closer(),
+                None => Closer::new(),
+            })
+            .clone()
+    }
+
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) {
+        self.read.timer.set(timeout);
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) {
+        self.write.timer.set(timeout);
+    }
+
+    fn local_addr(&self) -> Addr {
+        self.local.clone()
+    }
+
+    fn peer_addr(&self) -> Addr {
+        self.peer.clone()
+    }
+
+    fn tls(&self) -> Option<&TlsInfo> {
+        Some(&self.info)
+    }
+
+    /// What was sent and received counts records, as the network sees them. Memory is that of both
+    /// connections. Encrypting is not copying: `copied` is what was copied before it.
+    fn stats(&self) -> ConnStats {
+        let mut stats = self.lower.as_ref().map(|lower| lower.stats()).unwrap_or_default();
+        stats.copied = self.output.copied();
+        stats.input_memory += self.input.memory() + self.session.memory();
+        stats.output_memory += self.output.memory();
+        stats
+    }
+}
+
+impl Drop for TlsConn {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
