@@ -3,8 +3,8 @@
 use std::task::{Context, Poll, ready};
 
 use dipole_net::{
-    Addr, Capabilities, Conn, Connection, ErrorKind, Incoming, ListenOptions, Listener, Result,
-    Transport,
+    Addr, Capabilities, Conn, Connection, ErrorKind, Incoming, ListenOptions, Listener,
+    ListeningSocket, Result, Transport,
 };
 
 use crate::ServerTls;
@@ -68,6 +68,14 @@ impl Listener for TlsListener {
 
     fn local_addr(&self) -> Addr {
         self.lower.local_addr()
+    }
+
+    fn socket(&self) -> Result<Option<ListeningSocket>> {
+        self.lower.socket()
+    }
+
+    fn stop_accepting(&mut self) {
+        self.lower.stop_accepting();
     }
 }
 
