@@ -137,6 +137,8 @@ pub enum BodyError {
     Connection(dipole_net::Error),
     /// The next piece did not come in time.
     TimedOut,
+    /// The time for the whole request was over.
+    RequestTimedOut,
     /// The body is larger than allowed.
     TooLarge {
         /// The limit, in bytes.
@@ -153,6 +155,7 @@ impl fmt::Display for BodyError {
         match self {
             Self::Connection(error) => write!(f, "the body was cut short: {error}"),
             Self::TimedOut => f.write_str("the next piece of the body did not come in time"),
+            Self::RequestTimedOut => f.write_str("the time for the whole request was over"),
             Self::TooLarge { limit } => write!(f, "the body is larger than {limit} bytes"),
             Self::Malformed(what) => write!(f, "the body is malformed: {what}"),
             Self::Cancelled => f.write_str("the exchange that the body belongs to has ended"),

@@ -12,6 +12,7 @@
 //! | `h1/server/` | HTTP/1.1, the server's end of a connection |
 //! | `h1/client/` | HTTP/1.1, the client's end of a connection |
 //! | `h1/codec/` | HTTP/1.1 as bytes in and bytes out |
+//! | `h2/client/` | HTTP/2 by hyper, the client's end of a connection |
 //! | `client/` | the client and its pool |
 
 #![forbid(unsafe_code)]
@@ -27,9 +28,12 @@ mod service;
 mod upload;
 
 pub use body::{Body, BodyError};
-pub use client::{Client, ClientBuilder, ClientConfig, ClientError, ClientErrorKind};
+pub use client::{
+    Client, ClientBuilder, ClientConfig, ClientError, ClientErrorKind, Deadline, ProtocolChoice,
+};
 pub use config::{ServerConfig, WhenClientLeaves};
 pub use h2::Http2Config;
+pub use h2::client::Http2ClientConfig;
 pub use server::{
     Admission, Answer, AnswerBody, ConnectionInfo, Drained, Exchanges, Protocol, Server,
     ServerHandle, ServerStats, Session,

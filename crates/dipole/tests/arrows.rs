@@ -97,6 +97,7 @@ const RULES: &[Rule] = &[
         own: &["dipole-net", "dipole-io"],
         foreign: Only(&[
             "bytes",
+            "h2",
             "h3",
             "http",
             "http-body",

@@ -1,37 +1,51 @@
 //! The client: requests over kept connections, on any network library.
+//!
+//! | part | what it is |
+//! |---|---|
+//! | [`send`] | the way of one request |
+//! | [`route`] | where a request goes |
+//! | [`connect`] | a new connection: dialled, secured, and what it speaks |
+//! | [`pool`] | connections, kept and shared |
+//! | [`hurry`] | the deadline of a whole request |
 
+mod builder;
 mod config;
+mod connect;
 mod error;
+mod hurry;
 mod pool;
 mod route;
+mod send;
 
 use std::fmt;
-use std::future::poll_fn;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use dipole_net::{Addr, Conn, DialOptions, Dialer, Error, ErrorKind};
+use dipole_net::Addr;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 
-pub use self::config::ClientConfig;
-pub use self::error::{ClientError, ClientErrorKind};
-use self::pool::{Origin, Pool, Settings};
-use self::route::Route;
-use crate::h1::client::{Ask, Limits, Sending, exchange};
+pub use self::builder::ClientBuilder;
+pub use self::config::{ClientConfig, ProtocolChoice};
+use self::connect::Connector;
+pub use self::error::{ClientError, ClientErrorKind, Deadline};
+use self::pool::Pool;
+use crate::h1::client::{Limits, Sending};
 use crate::{Body, BoxError};
 
-/// An HTTP/1.1 client on one network library. Cheap to clone; clones share their connections.
+/// An HTTP client on one network library: HTTP/1.1 and HTTP/2, with TLS where it is given a layer.
+/// Cheap to clone; clones share their connections.
 ///
-/// A request is driven by its future, and its response by whoever reads the body: nothing runs
-/// besides. A connection is kept for the next request once a response has been read to its end,
-/// so read bodies, also those you have no use for. A response that is dropped before closes its
-/// connection, and ends the sending of its request.
+/// With HTTP/1.1 a request is driven by its future, and its response by whoever reads the body:
+/// nothing runs besides. A connection is kept for the next request once a response has been read to
+/// its end, so read bodies, also those you have no use for. A response that is dropped before closes
+/// its connection, and ends the sending of its request. With HTTP/2 requests share a connection,
+/// which has a task on the runtime that the request ran on which needed it; a response that is
+/// dropped before its end resets its stream alone.
 ///
-/// A response may come before its request has been sent whole; what is left of the request is then
-/// sent while the response's body is polled.
+/// A response may come before its request has been sent whole; with HTTP/1.1 what is left of the
+/// request is then sent while the response's body is polled.
 ///
 /// ```no_run
 /// use dipole_http::{Body, Client};
@@ -51,19 +65,11 @@ pub struct Client {
 }
 
 struct Inner {
-    dialer: Arc<dyn Dialer>,
+    connector: Connector,
     config: ClientConfig,
     limits: Limits,
     pool: Pool,
     /// Where every request goes, whatever its URI.
-    only: Option<Arc<Origin>>,
-}
-
-/// Makes a [`Client`]; see [`Client::builder`].
-#[derive(Debug, Clone, Default)]
-pub struct ClientBuilder<D = ()> {
-    dialer: D,
-    config: ClientConfig,
     only: Option<Addr>,
 }
 
@@ -76,123 +82,38 @@ impl Client {
 
     /// Sends a request and gives its response as soon as the head has come.
     ///
-    /// The URI is `http://HOST[:PORT]/PATH`. `Host` comes from it unless the request has one;
-    /// `Content-Length` and `Transfer-Encoding` come from the body. With `Expect: 100-continue` the
-    /// body waits for the server's consent, or for [`ClientConfig::continue_timeout`].
+    /// The URI is `http://HOST[:PORT]/PATH`, or `https:`. `Host` comes from it unless the request
+    /// has one; `Content-Length` and `Transfer-Encoding` come from the body. With `Expect:
+    /// 100-continue` the body waits for the server's consent, or for
+    /// [`ClientConfig::continue_timeout`].
     ///
-    /// A request of an idempotent method (RFC 9110 section 9.2.2) that went out on a kept
-    /// connection which the server was just closing is sent once more on a new one, if its body
-    /// is empty or of at most 64 KiB so far.
+    /// A request that cannot have reached the server is sent again: one that an HTTP/2 server has
+    /// refused, or did not look at before it went; and one of an idempotent method (RFC 9110
+    /// section 9.2.2) that went out on a kept connection which the server was just closing. Its
+    /// body has to be empty for that, or of at most 64 KiB so far.
+    ///
+    /// A request with `Upgrade`, and CONNECT, has a connection of its own; when the server agrees,
+    /// `hyper::upgrade::on` gives what it has become. CONNECT with the extension
+    /// `hyper::ext::Protocol` goes over HTTP/2 (RFC 8441), and its response to the same function.
     ///
     /// # Errors
     /// See [`ClientErrorKind`].
     ///
     /// # Cancel safety
-    /// Dropping the future closes the connection; the server may have acted on the request.
+    /// Dropping the future closes the connection, or resets the stream; the server may have acted
+    /// on the request.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub async fn request<B>(&self, request: Request<B>) -> Result<Response<Body>, ClientError>
     where
         B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
         let (parts, body) = request.into_parts();
-        let route = Route::of(&parts)?;
-        let origin = self.inner.origin(&route)?;
-        let ask = Ask {
-            method: &parts.method,
-            target: &route.target,
-            host: route.host,
-            headers: &parts.headers,
-            limits: &self.inner.limits,
-        };
-        let mut sending = Sending::new(body);
-        if let Some(conn) = poll_fn(|cx| Poll::Ready(origin.take(cx))).await {
-            let may_repeat = parts.method.is_idempotent();
-            if may_repeat {
-                sending.record();
-            }
-            match exchange(conn, &ask, &mut sending, &origin).await {
-                // The server closed it while nothing was under way, and has seen nothing of this.
-                Err(fault) if may_repeat && fault.is_gone() && sending.rewind() => {}
-                other => return other.map_err(|fault| ClientError::of_fault(&origin.addr, fault)),
-            }
-        }
-        let conn = self.inner.dial(&origin.addr).await?;
-        let response = exchange(conn, &ask, &mut sending, &origin).await;
-        response.map_err(|fault| ClientError::of_fault(&origin.addr, fault))
-    }
-}
-
-impl Inner {
-    fn origin(&self, route: &Route<'_>) -> Result<Arc<Origin>, ClientError> {
-        match (&self.only, route.authority) {
-            (Some(only), _) => Ok(Arc::clone(only)),
-            (None, Some(authority)) => {
-                Ok(self.pool.origin(authority.as_str(), || route::addr(authority)))
-            }
-            (None, None) => Err(ClientError::new(
-                ClientErrorKind::Request,
-                "the URI has no host; write http://HOST[:PORT]/PATH",
-            )),
-        }
-    }
-
-    async fn dial(&self, addr: &Addr) -> Result<Box<dyn Conn>, ClientError> {
-        let mut options = DialOptions::default();
-        options.timeout = self.config.dial_timeout;
-        let dialled = self.dialer.dial_connection(addr, &options).await;
-        let conn = dialled.and_then(|connection| {
-            connection.into_bytes().ok_or_else(|| Error::new(ErrorKind::Unsupported))
-        });
-        let mut conn = conn.map_err(|error| ClientError::connect(addr, error))?;
-        conn.set_write_timeout(self.config.write_timeout);
-        Ok(conn)
-    }
-}
-
-impl<D> ClientBuilder<D> {
-    /// The network library that connects.
-    #[must_use]
-    pub fn with_dialer(self, dialer: impl Dialer + 'static) -> ClientBuilder<Arc<dyn Dialer>> {
-        let Self { config, only, .. } = self;
-        ClientBuilder { dialer: Arc::new(dialer), config, only }
-    }
-
-    /// Deadlines and limits.
-    #[must_use]
-    pub fn config(mut self, config: ClientConfig) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Sends every request to the Unix socket at `path`; the URI's host is only told the server.
-    #[must_use]
-    pub fn unix_socket(self, path: impl Into<PathBuf>) -> Self {
-        self.address(Addr::unix(path))
-    }
-
-    /// Sends every request to `addr`; the URI's host is only told the server.
-    #[must_use]
-    pub fn address(mut self, addr: impl Into<Addr>) -> Self {
-        self.only = Some(addr.into());
-        self
-    }
-}
-
-impl ClientBuilder<Arc<dyn Dialer>> {
-    /// The client. Connects nowhere yet.
-    #[must_use]
-    pub fn build(self) -> Client {
-        let settings = Settings {
-            max_idle: self.config.max_idle_per_host,
-            idle_timeout: self.config.idle_timeout,
-        };
-        Client {
-            inner: Arc::new(Inner {
-                dialer: self.dialer,
-                limits: self.config.limits(),
-                config: self.config,
-                pool: Pool::new(settings),
-                only: self.only.map(|addr| Arc::new(Origin::new(addr, settings))),
-            }),
+        let sent = self.inner.send(&parts, Sending::new(body));
+        match self.inner.config.request_timeout {
+            None => sent.await,
+            Some(limit) => hurry::within(limit, sent, parts.uri.host()).await,
         }
     }
 }

@@ -5,30 +5,97 @@ use std::borrow::Cow;
 use dipole_net::Addr;
 use http::{Method, Uri, header, request, uri};
 
+use super::ProtocolChoice;
 use super::error::{ClientError, ClientErrorKind};
 
 /// The target and the host of a request, as its head says them (RFC 9112 sections 3.2, 3.2.1).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Route<'a> {
-    /// In origin-form.
+    /// In origin-form; in authority-form for CONNECT.
     pub(super) target: Cow<'a, str>,
     pub(super) host: &'a [u8],
     /// The host and port of the URI; `None` when it has none.
     pub(super) authority: Option<&'a uri::Authority>,
+    pub(super) security: Security,
+}
+
+/// Whether TLS is under HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Security {
+    Plain,
+    Tls,
+}
+
+/// Where an origin is, and how to speak with it.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) addr: Addr,
+    /// The name that the server's certificate must be for; `None` without TLS.
+    pub(super) server_name: Option<String>,
+    pub(super) protocol: ProtocolChoice,
+}
+
+impl Security {
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Plain => 80,
+            Self::Tls => 443,
+        }
+    }
+
+    /// What is left out at the end of an authority (RFC 9110 section 4.2.3).
+    pub(super) fn default_port_suffix(self) -> &'static str {
+        match self {
+            Self::Plain => ":80",
+            Self::Tls => ":443",
+        }
+    }
+
+    pub(super) fn is_tls(self) -> bool {
+        self == Self::Tls
+    }
+
+    pub(super) fn scheme(self) -> uri::Scheme {
+        match self {
+            Self::Plain => uri::Scheme::HTTP,
+            Self::Tls => uri::Scheme::HTTPS,
+        }
+    }
+}
+
+impl Target {
+    /// Where the host and port of a URI are.
+    pub(super) fn of(
+        authority: &uri::Authority,
+        security: Security,
+        protocol: ProtocolChoice,
+    ) -> Self {
+        let host = authority.host();
+        let addr = Addr::host(host, authority.port_u16().unwrap_or(security.default_port()));
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let server_name = (security == Security::Tls).then(|| bare.to_ascii_lowercase());
+        Self { addr, server_name, protocol }
+    }
+
+    /// A connection may turn out to take several requests at a time.
+    pub(super) fn may_share(&self) -> bool {
+        match self.protocol {
+            ProtocolChoice::Http1 => false,
+            ProtocolChoice::Http2 => true,
+            ProtocolChoice::Negotiated => self.server_name.is_some(),
+        }
+    }
 }
 
 impl<'a> Route<'a> {
     pub(super) fn of(parts: &'a request::Parts) -> Result<Self, ClientError> {
         let wrong = |message: String| Err(ClientError::new(ClientErrorKind::Request, message));
         let uri = &parts.uri;
-        if parts.method == Method::CONNECT {
-            return wrong("CONNECT is not supported; ask the target itself".into());
-        }
-        match uri.scheme_str() {
-            None | Some("http") => {}
-            Some("https") => return wrong(format!("{uri}: TLS is not supported yet; use http:")),
-            Some(_) => return wrong(format!("{uri}: write http://HOST[:PORT]/PATH")),
-        }
+        let security = match uri.scheme_str() {
+            None | Some("http") => Security::Plain,
+            Some("https") => Security::Tls,
+            Some(_) => return wrong(format!("{uri}: write http://HOST[:PORT]/PATH, or https:")),
+        };
         let authority = uri.authority();
         if let Some(authority) = authority {
             if authority.as_str().contains('@') {
@@ -37,16 +104,24 @@ impl<'a> Route<'a> {
             let port = authority.as_str().get(authority.host().len()..).unwrap_or_default();
             if authority.host().is_empty() || (port.len() > 1 && authority.port_u16().is_none()) {
                 return wrong(format!(
-                    "{uri}: write http://HOST[:PORT]/PATH, the port up to 65535"
+                    "{uri}: write {}://HOST[:PORT]/PATH, the port up to 65535",
+                    security.scheme()
                 ));
             }
         }
         let own = parts.headers.get(header::HOST).map(|host| host.as_bytes());
-        let named = || Some(host_field(authority?.as_str()).as_bytes());
+        let named = || Some(host_field(authority?.as_str(), security).as_bytes());
         let Some(host) = own.or_else(named) else {
             return wrong(format!("{uri}: no host; write http://HOST[:PORT]/PATH"));
         };
-        Ok(Self { target: target(uri), host, authority })
+        let target = match authority {
+            // RFC 9112 3.2.3: the authority, for a tunnel to it.
+            Some(authority) if parts.method == Method::CONNECT && uri.scheme().is_none() => {
+                Cow::Borrowed(authority.as_str())
+            }
+            _ => target(uri),
+        };
+        Ok(Self { target, host, authority, security })
     }
 }
 
@@ -60,13 +135,9 @@ fn target(uri: &Uri) -> Cow<'_, str> {
 }
 
 /// RFC 9110 4.2.3: the port of the scheme is left out.
-fn host_field(authority: &str) -> &str {
-    authority.strip_suffix(":80").or_else(|| authority.strip_suffix(':')).unwrap_or(authority)
-}
-
-/// Where to dial for a host and port.
-pub(super) fn addr(authority: &uri::Authority) -> Addr {
-    Addr::host(authority.host(), authority.port_u16().unwrap_or(80))
+fn host_field(authority: &str, security: Security) -> &str {
+    let suffix = security.default_port_suffix();
+    authority.strip_suffix(suffix).or_else(|| authority.strip_suffix(':')).unwrap_or(authority)
 }
 
 #[cfg(test)]
@@ -82,18 +153,26 @@ mod tests {
 
     #[test]
     fn a_uri_is_split_into_target_and_host() {
-        for (uri, target, host, addr_text) in [
-            ("http://a", "/", "a", "a:80"),
-            ("http://a/", "/", "a", "a:80"),
-            ("http://a:80/b?c", "/b?c", "a", "a:80"),
-            ("http://a:8080?c", "/?c", "a:8080", "a:8080"),
-            ("http://127.0.0.1:1/x", "/x", "127.0.0.1:1", "127.0.0.1:1"),
-            ("http://[::1]:1/x", "/x", "[::1]:1", "[::1]:1"),
+        for (uri, target, host, addr, server_name) in [
+            ("http://a", "/", "a", "a:80", None),
+            ("http://a/", "/", "a", "a:80", None),
+            ("http://a:80/b?c", "/b?c", "a", "a:80", None),
+            ("http://a:8080?c", "/?c", "a:8080", "a:8080", None),
+            ("http://a:443/", "/", "a:443", "a:443", None),
+            ("http://127.0.0.1:1/x", "/x", "127.0.0.1:1", "127.0.0.1:1", None),
+            ("http://[::1]:1/x", "/x", "[::1]:1", "[::1]:1", None),
+            ("https://A.org/", "/", "A.org", "A.org:443", Some("a.org")),
+            ("https://a:443/", "/", "a", "a:443", Some("a")),
+            ("https://a:80/", "/", "a:80", "a:80", Some("a")),
+            ("https://[::1]/", "/", "[::1]", "[::1]:443", Some("::1")),
         ] {
             let parts = parts("GET", uri);
             let route = Route::of(&parts).expect(uri);
             assert_eq!((&*route.target, route.host), (target, host.as_bytes()), "{uri}");
-            assert_eq!(addr(route.authority.expect(uri)).to_string(), addr_text);
+            let authority = route.authority.expect(uri);
+            let to = Target::of(authority, route.security, ProtocolChoice::Negotiated);
+            assert_eq!((&*to.addr.to_string(), to.server_name.as_deref()), (addr, server_name));
+            assert_eq!(to.may_share(), server_name.is_some());
         }
     }
 
@@ -106,19 +185,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent_is_said_so() {
-        for (method, uri, text) in [
-            ("GET", "/a", "/a: no host; write http://HOST[:PORT]/PATH"),
-            ("GET", "https://a/", "https://a/: TLS is not supported yet; use http:"),
-            ("GET", "ftp://a/", "ftp://a/: write http://HOST[:PORT]/PATH"),
+        for (uri, text) in [
+            ("/a", "/a: no host; write http://HOST[:PORT]/PATH"),
+            ("ftp://a/", "ftp://a/: write http://HOST[:PORT]/PATH, or https:"),
             (
-                "GET",
                 "http://a:65536/",
                 "http://a:65536/: write http://HOST[:PORT]/PATH, the port up to 65535",
             ),
-            ("GET", "http://u:p@a/", "no user and password in a URI; put them into Authorization"),
-            ("CONNECT", "a:443", "CONNECT is not supported; ask the target itself"),
+            ("http://u:p@a/", "no user and password in a URI; put them into Authorization"),
         ] {
-            let error = Route::of(&parts(method, uri)).expect_err(uri);
+            let error = Route::of(&parts("GET", uri)).expect_err(uri);
             assert_eq!((error.kind(), &*error.to_string()), (ClientErrorKind::Request, text));
         }
     }

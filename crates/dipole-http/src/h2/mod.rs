@@ -1,5 +1,6 @@
 //! HTTP/2: hyper's, over any connection.
 
+pub(crate) mod client;
 mod config;
 pub(crate) mod server;
 

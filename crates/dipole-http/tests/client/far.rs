@@ -40,10 +40,8 @@ pub(crate) fn on(network: Config, change: impl FnOnce(&mut ClientConfig)) -> (Ne
     let mut config = ClientConfig::default();
     change(&mut config);
     let client = Client::builder().with_dialer(network.clone()).config(config).build();
-    let addr = "far:80".parse().expect("an address");
-    let listeners = network.listen(&addr, &ListenOptions::default()).expect("nobody listens there");
-    let listener = listeners.into_iter().next().expect("one for a shard");
-    (Near { client, network }, Far { listener })
+    let far = Far::listening(&network, "far:80");
+    (Near { client, network }, far)
 }
 
 /// The client's side.
@@ -80,6 +78,13 @@ pub(crate) struct Far {
 }
 
 impl Far {
+    pub(crate) fn listening(network: &Network, addr: &str) -> Self {
+        let addr = addr.parse().expect("an address");
+        let listeners = network.listen(&addr, &ListenOptions::default());
+        let listener = listeners.expect("nobody listens there").into_iter().next();
+        Self { listener: listener.expect("one for a shard") }
+    }
+
     pub(crate) async fn accept(&mut self) -> FarConn {
         let accepted = poll_fn(|cx| self.listener.poll_accept(cx));
         let accepted = timeout(PATIENCE, accepted).await.expect("the client dials");

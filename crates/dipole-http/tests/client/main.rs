@@ -1,11 +1,14 @@
 //! What the client promises, one scenario a file, on the simulated network under a paused clock.
 //!
-//! The server is a script of raw bytes.
+//! The server is a script of raw bytes, or for HTTP/2 the `h2` crate by hand.
 
 mod backpressure;
 mod early_responses;
 mod expect_continue;
+mod fake_tls;
 mod far;
+mod far_http2;
+mod http2;
 mod keep_alive;
 mod limits;
 mod repeated;
@@ -13,5 +16,7 @@ mod requests;
 mod responses;
 mod round_trips;
 mod strictness;
+mod tls;
 mod truncation;
 mod unix_sockets;
+mod upgrades;

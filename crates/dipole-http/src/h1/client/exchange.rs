@@ -1,12 +1,12 @@
 //! One request out, one response head in.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use dipole_net::{Conn, Error};
 use http::{HeaderMap, Method, Response, StatusCode, header};
 
+use super::lender::{After, Lender};
 use super::patience::Patience;
 use super::receiving::Receiving;
 use super::sending::{SendFault, Sending};
@@ -64,6 +64,10 @@ pub(crate) enum FaultKind {
     TimedOut,
     /// What came is not a response.
     Rejected(Reject),
+    /// What came is not a response, as hyper says.
+    Unreadable(BoxError),
+    /// The request has a target or host that cannot be sent.
+    Target,
     /// The server switches to another protocol.
     Switches,
     /// The server sends interim responses without end.
@@ -78,11 +82,11 @@ pub(crate) enum FaultKind {
 /// is left of `sending` then goes on while the response's body is read.
 ///
 /// Afterwards `keeper` gets the connection, if it can go on; in all other cases it is closed.
-pub(crate) async fn exchange(
+pub(crate) async fn exchange<K: Keep>(
     conn: Box<dyn Conn>,
     ask: &Ask<'_>,
     sending: &mut Sending,
-    keeper: &Arc<impl Keep + 'static>,
+    keeper: K,
 ) -> Result<Response<Body>, Fault> {
     let own = OwnFields::of(ask.headers);
     let mut exchange = Exchange {
@@ -102,8 +106,8 @@ pub(crate) async fn exchange(
             return Err(Fault { kind, is_answered });
         }
     };
-    let keeper = (head.keep_alive && !own.close).then(|| Arc::clone(keeper));
-    exchange.into_response(head, sending, keeper)
+    let after = if head.keep_alive && !own.close { After::Keep } else { After::Close };
+    exchange.into_response(head, sending, Lender { keeper, after })
 }
 
 struct Exchange<'a> {
@@ -253,11 +257,11 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    fn into_response(
+    fn into_response<K: Keep>(
         mut self,
         head: ResponseHead,
         sending: &mut Sending,
-        mut keeper: Option<Arc<impl Keep + 'static>>,
+        mut lender: Lender<K>,
     ) -> Result<Response<Body>, Fault> {
         // RFC 9112 9.5: a server that refuses and closes wants no more of the body.
         let is_refused =
@@ -267,13 +271,13 @@ impl Exchange<'_> {
             Upload::Going if !is_refused => Some(std::mem::take(sending)),
             // What the request's head has announced will not come: nothing can follow it.
             Upload::Going | Upload::Waiting | Upload::Failed(_) => {
-                keeper = None;
+                lender.after = After::Close;
                 None
             }
         };
         let body = match (head.framing, rest) {
             (ResponseFraming::None, None) => {
-                give_back(self.conn, keeper);
+                lender.give_back(self.conn);
                 Body::empty()
             }
             (ResponseFraming::Length(length), None) if self.holds(length) => {
@@ -282,12 +286,11 @@ impl Exchange<'_> {
                     kind: FaultKind::Connection(error),
                     is_answered: true,
                 })?;
-                give_back(self.conn, keeper);
+                lender.give_back(self.conn);
                 Body::full(data)
             }
             (framing, rest) => {
-                let keeper = keeper.map(|keeper| keeper as Arc<dyn Keep>);
-                Body::new(Receiving::new(self.conn, framing, rest, keeper, self.ask.limits))
+                Body::new(Receiving::new(self.conn, framing, rest, lender, self.ask.limits))
             }
         };
         let mut response = Response::new(body);
@@ -299,15 +302,6 @@ impl Exchange<'_> {
 
     fn holds(&self, length: u64) -> bool {
         length <= MOST_AT_ONCE && self.conn.buffered().len() as u64 >= length
-    }
-}
-
-fn give_back(conn: Box<dyn Conn>, keeper: Option<Arc<impl Keep>>) {
-    // Bytes that nobody asked for may be another's answer: such a connection is not used again.
-    if let Some(keeper) = keeper
-        && conn.is_empty()
-    {
-        keeper.keep(conn);
     }
 }
 

@@ -9,19 +9,25 @@
 //! | [`exchange`] | one request out, one response head in |
 //! | [`sending`] | a request's body on its way out |
 //! | [`receiving`] | a response's body on its way in |
+//! | [`lender`] | what becomes of the connection afterwards |
+//! | [`upgrade`] | a request that may turn its connection into something else |
 //! | [`patience`] | how long to wait |
 
 mod exchange;
+mod lender;
 mod patience;
 mod receiving;
 mod sending;
+mod upgrade;
 
 use std::time::Duration;
 
 use dipole_net::Conn;
 
 pub(crate) use self::exchange::{Ask, Fault, FaultKind, exchange};
-pub(crate) use self::sending::Sending;
+pub(crate) use self::patience::Patience;
+pub(crate) use self::sending::{SendFault, Sending};
+pub(crate) use self::upgrade::upgrade;
 use super::codec::head::HeadLimits;
 
 /// Deadlines and limits of an exchange.
@@ -36,8 +42,9 @@ pub(crate) struct Limits {
     pub(crate) continue_timeout: Duration,
 }
 
-/// Where a connection goes that can take another request.
-pub(crate) trait Keep: Send + Sync {
+/// Who a connection is borrowed from: gets it back when it can take another request, and is dropped
+/// together with it when it cannot.
+pub(crate) trait Keep: Send + Unpin + 'static {
     /// Nothing is unread or unsent on `conn`.
-    fn keep(&self, conn: Box<dyn Conn>);
+    fn keep(self, conn: Box<dyn Conn>);
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, Sleep};
 
 /// Waits for so long at most, once it has begun to. Without a limit it costs nothing.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     limit: Option<Duration>,
     timer: Option<Pin<Box<Sleep>>>,
     is_running: bool,
@@ -16,12 +16,12 @@ pub(super) struct Patience {
 
 impl Patience {
     /// `None` is no limit.
-    pub(super) fn new(limit: Option<Duration>) -> Self {
+    pub(crate) fn new(limit: Option<Duration>) -> Self {
         Self { limit, timer: None, is_running: false }
     }
 
     /// Ready when the time is over; it begins with the first poll.
-    pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(limit) = self.limit else { return Poll::Pending };
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         if !self.is_running {
@@ -32,7 +32,7 @@ impl Patience {
     }
 
     /// What was waited for has come; the next wait begins anew.
-    pub(super) fn renew(&mut self) {
+    pub(crate) fn renew(&mut self) {
         self.is_running = false;
     }
 }

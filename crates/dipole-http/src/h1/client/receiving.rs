@@ -1,13 +1,13 @@
 //! A response's body on its way in.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use dipole_net::Conn;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use super::lender::{After, Lender};
 use super::patience::Patience;
 use super::sending::{SendFault, Sending};
 use super::{Keep, Limits};
@@ -19,33 +19,33 @@ use crate::h1::codec::framing::{BodyDecoder, ResponseFraming};
 /// is sent meanwhile.
 ///
 /// The end is given when both have ended. Dropped before that, the connection is closed.
-pub(super) struct Receiving {
+pub(super) struct Receiving<K> {
     /// `None` when all is over.
     conn: Option<Box<dyn Conn>>,
+    /// Who the connection is borrowed from; there as long as it is.
+    lender: Option<Lender<K>>,
     decoder: BodyDecoder,
     /// The body has been given whole.
     is_read: bool,
     /// What is still sent of the request.
     sending: Option<Sending>,
-    /// Who gets the connection afterwards; `None` when it cannot go on.
-    keeper: Option<Arc<dyn Keep>>,
     patience: Patience,
 }
 
-impl Receiving {
+impl<K: Keep> Receiving<K> {
     pub(super) fn new(
         conn: Box<dyn Conn>,
         framing: ResponseFraming,
         sending: Option<Sending>,
-        keeper: Option<Arc<dyn Keep>>,
+        lender: Lender<K>,
         limits: &Limits,
     ) -> Self {
         Self {
             conn: Some(conn),
+            lender: Some(lender),
             decoder: BodyDecoder::of_response(framing, &limits.head),
             is_read: false,
             sending,
-            keeper,
             patience: Patience::new(limits.body_timeout),
         }
     }
@@ -60,7 +60,9 @@ impl Receiving {
             Ok(()) => Ok(()),
             // The server takes no more; what it has to say is still read.
             Err(SendFault::Connection(_)) => {
-                self.keeper = None;
+                if let Some(lender) = &mut self.lender {
+                    lender.after = After::Close;
+                }
                 Ok(())
             }
             Err(SendFault::Body(_) | SendFault::Length) => {
@@ -92,10 +94,8 @@ impl Receiving {
 
     /// The body has been read and the request has been sent: the connection is free.
     fn end(&mut self) {
-        if let (Some(conn), Some(keeper)) = (self.conn.take(), self.keeper.take())
-            && conn.is_empty()
-        {
-            keeper.keep(conn);
+        if let (Some(conn), Some(lender)) = (self.conn.take(), self.lender.take()) {
+            lender.give_back(conn);
         }
     }
 
@@ -112,7 +112,7 @@ impl Receiving {
     }
 }
 
-impl HttpBody for Receiving {
+impl<K: Keep> HttpBody for Receiving<K> {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -123,6 +123,7 @@ impl HttpBody for Receiving {
         let next = ready!(self.poll_next(cx));
         if next.is_err() {
             self.conn = None;
+            self.lender = None;
         }
         Poll::Ready(next.transpose())
     }

@@ -148,6 +148,19 @@ impl Sending {
         }
     }
 
+    /// The next piece, for a connection that frames bodies in its own way. What it gives is kept,
+    /// as `record` says.
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Frame<Bytes>>, SendFault>> {
+        let frame = ready!(self.poll_piece(cx)).map_err(SendFault::Body)?;
+        if let Some(frame) = &frame {
+            self.record.note(frame);
+        }
+        Poll::Ready(Ok(frame))
+    }
+
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, BoxError>> {
         if let Some(piece) = self.again.pop_front() {
             return Poll::Ready(Ok(Some(Frame::data(piece))));

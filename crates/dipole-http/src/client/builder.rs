@@ -1,0 +1,85 @@
+//! From what a client is to have to the client.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dipole_net::{Addr, Dialer, TlsLayer};
+
+use super::connect::Connector;
+use super::pool::{Pool, Settings};
+use super::{Client, ClientConfig, Inner};
+
+/// Makes a [`Client`]; see [`Client::builder`].
+#[derive(Clone, Default)]
+pub struct ClientBuilder<D = ()> {
+    dialer: D,
+    tls: Option<Arc<dyn TlsLayer>>,
+    config: ClientConfig,
+    only: Option<Addr>,
+}
+
+impl<D> ClientBuilder<D> {
+    /// The network library that connects.
+    #[must_use]
+    pub fn with_dialer(self, dialer: impl Dialer + 'static) -> ClientBuilder<Arc<dyn Dialer>> {
+        let Self { tls, config, only, .. } = self;
+        ClientBuilder { dialer: Arc::new(dialer), tls, config, only }
+    }
+
+    /// What secures the connections of `https:` requests; without it there are none.
+    #[must_use]
+    pub fn with_tls(mut self, layer: impl TlsLayer + 'static) -> Self {
+        self.tls = Some(Arc::new(layer));
+        self
+    }
+
+    /// Deadlines and limits.
+    #[must_use]
+    pub fn config(mut self, config: ClientConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Sends every request to the Unix socket at `path`; the URI's host is only told the server.
+    #[must_use]
+    pub fn unix_socket(self, path: impl Into<PathBuf>) -> Self {
+        self.address(Addr::unix(path))
+    }
+
+    /// Sends every request to `addr`; the URI's host is only told the server, and what its
+    /// certificate is held against.
+    #[must_use]
+    pub fn address(mut self, addr: impl Into<Addr>) -> Self {
+        self.only = Some(addr.into());
+        self
+    }
+}
+
+impl ClientBuilder<Arc<dyn Dialer>> {
+    /// The client. Connects nowhere yet.
+    #[must_use]
+    pub fn build(self) -> Client {
+        let settings = Settings {
+            max_connections: self.config.max_connections_per_host,
+            max_idle: self.config.max_idle_per_host,
+            idle_timeout: self.config.idle_timeout,
+            max_age: self.config.max_connection_age,
+        };
+        Client {
+            inner: Arc::new(Inner {
+                connector: Connector { dialer: self.dialer, tls: self.tls },
+                limits: self.config.limits(),
+                config: self.config,
+                pool: Pool::new(settings),
+                only: self.only,
+            }),
+        }
+    }
+}
+
+impl<D> fmt::Debug for ClientBuilder<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
+}

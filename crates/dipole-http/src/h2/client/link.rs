@@ -1,0 +1,233 @@
+//! A connection, its task, and how many requests it takes.
+
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use dipole_net::Conn;
+use hyper::client::conn::http2::{Builder, Connection, SendRequest};
+use tokio::time::{Instant, Sleep};
+
+use super::Http2ClientConfig;
+use super::fault::Fault;
+use super::outgoing::Outgoing;
+use crate::runtime::{ConnIo, TokioExecutor, TokioTimer};
+
+type Driver = Connection<ConnIo, Outgoing, TokioExecutor>;
+
+/// One HTTP/2 connection to a server. Its task ends when this is dropped and its last stream has
+/// ended.
+pub(crate) struct Link {
+    sender: SendRequest<Outgoing>,
+    shared: Arc<Shared>,
+    options: LinkOptions,
+    born: Instant,
+}
+
+/// How long a connection is used, and for how much.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LinkOptions {
+    /// Requests at a time, whatever the server allows.
+    pub(crate) max_streams: usize,
+    /// How long it stays open without a request.
+    pub(crate) idle_timeout: Duration,
+    /// How long it takes new requests.
+    pub(crate) max_age: Option<Duration>,
+    /// How long the server may take nothing of what is queued.
+    pub(crate) write_timeout: Option<Duration>,
+    /// A response's head.
+    pub(crate) max_head_bytes: usize,
+}
+
+/// What the connection's task and those who use the connection both know.
+struct Shared {
+    /// `None` once the task has ended.
+    driver: Mutex<Option<Driver>>,
+    /// What the server allowed when it was last asked.
+    max_streams: AtomicUsize,
+    usage: Mutex<Usage>,
+}
+
+struct Usage {
+    streams: usize,
+    /// When the last stream ended.
+    idle_since: Instant,
+    /// No new stream may begin.
+    is_retired: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Link {
+    /// Begins HTTP/2 on a connection, and gives what its task is to run.
+    ///
+    /// # Errors
+    /// The connection's own.
+    pub(crate) async fn open(
+        mut conn: Box<dyn Conn>,
+        config: &Http2ClientConfig,
+        options: LinkOptions,
+    ) -> Result<(Self, LinkTask), Fault> {
+        let builder = builder(config, options.max_head_bytes);
+        // The connection's own deadline is that of a whole flush, which others' requests extend.
+        conn.set_write_timeout(None);
+        let begun = builder.handshake(ConnIo::new(conn, options.write_timeout)).await;
+        let (sender, driver) = begun.map_err(|error| Fault::of(error, false))?;
+        let born = Instant::now();
+        let shared = Arc::new(Shared {
+            max_streams: AtomicUsize::new(config.initial_max_streams),
+            driver: Mutex::new(Some(driver)),
+            usage: Mutex::new(Usage { streams: 0, idle_since: born, is_retired: false }),
+        });
+        let task = LinkTask { shared: Arc::clone(&shared), idle_timeout: options.idle_timeout };
+        Ok((Self { sender, shared, options, born }, task))
+    }
+
+    /// What sends requests.
+    pub(super) fn sender(&self) -> SendRequest<Outgoing> {
+        self.sender.clone()
+    }
+
+    /// Counts a stream more, to be ended by [`end_stream`](Self::end_stream). False when the
+    /// connection takes none at the moment.
+    pub(crate) fn begin_stream(&self) -> bool {
+        let max = self.shared.max_streams().min(self.options.max_streams).max(1);
+        let mut usage = lock(&self.shared.usage);
+        if self.is_over(&usage) || usage.streams >= max {
+            return false;
+        }
+        usage.streams += 1;
+        true
+    }
+
+    pub(crate) fn end_stream(&self) {
+        let mut usage = lock(&self.shared.usage);
+        usage.streams -= 1;
+        usage.idle_since = Instant::now();
+    }
+
+    /// Takes no new stream; those that run go on.
+    pub(crate) fn retire(&self) {
+        lock(&self.shared.usage).is_retired = true;
+    }
+
+    /// No new stream will ever begin on it.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.is_over(&lock(&self.shared.usage))
+    }
+
+    fn is_over(&self, usage: &Usage) -> bool {
+        usage.is_retired
+            || self.sender.is_closed()
+            || self.options.max_age.is_some_and(|age| self.born.elapsed() >= age)
+    }
+}
+
+impl Shared {
+    /// What the server allows. The task may be at work: then what it allowed before.
+    fn max_streams(&self) -> usize {
+        if let Ok(driver) = self.driver.try_lock()
+            && let Some(driver) = &*driver
+        {
+            self.max_streams.store(driver.current_max_send_streams(), Ordering::Relaxed);
+        }
+        self.max_streams.load(Ordering::Relaxed)
+    }
+}
+
+/// What a connection's task runs.
+pub(crate) struct LinkTask {
+    shared: Arc<Shared>,
+    idle_timeout: Duration,
+}
+
+impl LinkTask {
+    /// Runs it on the current runtime. `slot` is dropped when the connection has ended.
+    pub(crate) fn spawn(self, slot: impl Send + Sync + 'static) {
+        let Self { shared, idle_timeout } = self;
+        tokio::spawn(run(Running { shared, _slot: slot }, idle_timeout));
+    }
+}
+
+/// The task's share of a connection; dropped, the connection has ended.
+struct Running<S> {
+    shared: Arc<Shared>,
+    _slot: S,
+}
+
+impl<S> Running<S> {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut *lock(&self.shared.driver) {
+            // Why it ended is told to those whose requests are under way.
+            Some(driver) => Pin::new(driver).poll(cx).map(drop),
+            None => Poll::Ready(()),
+        }
+    }
+
+    /// Ready when nobody has used the connection for so long.
+    fn poll_unused(
+        &self,
+        idle_timeout: Duration,
+        mut timer: Pin<&mut Sleep>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        while timer.as_mut().poll(cx).is_ready() {
+            let mut usage = lock(&self.shared.usage);
+            let now = Instant::now();
+            let since = if usage.streams == 0 { usage.idle_since } else { now };
+            if now >= since + idle_timeout {
+                usage.is_retired = true;
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(since + idle_timeout);
+        }
+        Poll::Pending
+    }
+}
+
+impl<S> Drop for Running<S> {
+    /// Also when its runtime ends: requests would wait for ever.
+    fn drop(&mut self) {
+        lock(&self.shared.usage).is_retired = true;
+        let driver = lock(&self.shared.driver).take();
+        drop(driver);
+    }
+}
+
+async fn run<S>(running: Running<S>, idle_timeout: Duration) {
+    let mut timer = pin!(tokio::time::sleep(idle_timeout));
+    std::future::poll_fn(|cx| {
+        if running.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        running.poll_unused(idle_timeout, timer.as_mut(), cx)
+    })
+    .await;
+}
+
+fn builder(config: &Http2ClientConfig, max_head_bytes: usize) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor);
+    builder
+        .timer(TokioTimer)
+        .initial_stream_window_size(config.stream_window)
+        .initial_connection_window_size(config.connection_window)
+        .max_frame_size(config.max_frame_size)
+        .header_table_size(config.header_table_size)
+        .max_header_list_size(u32::try_from(max_head_bytes).unwrap_or(u32::MAX))
+        .max_send_buf_size(config.max_send_buffer.min(u32::MAX as usize))
+        .initial_max_send_streams(config.initial_max_streams)
+        .max_concurrent_reset_streams(config.max_remembered_resets)
+        .reset_stream_duration(config.reset_stream_duration)
+        .max_local_error_reset_streams(config.max_error_resets)
+        .keep_alive_interval(config.keep_alive_interval)
+        .keep_alive_timeout(config.keep_alive_timeout)
+        .keep_alive_while_idle(config.keep_alive_while_idle);
+    if config.adaptive_window {
+        builder.adaptive_window(true);
+    }
+    builder
+}

@@ -1,0 +1,69 @@
+//! A response's body on its way in.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::fault;
+use crate::BodyError;
+use crate::h1::client::Patience;
+
+/// Reads the body from its stream as it is polled. Dropped before its end, it resets the stream.
+pub(super) struct Receiving {
+    /// `None` when all is over.
+    incoming: Option<Incoming>,
+    stream: Option<Arc<dyn Send + Sync>>,
+    patience: Patience,
+}
+
+impl Receiving {
+    pub(super) fn new(
+        incoming: Incoming,
+        stream: Arc<dyn Send + Sync>,
+        body_timeout: Option<Duration>,
+    ) -> Self {
+        let patience = Patience::new(body_timeout);
+        Self { incoming: Some(incoming), stream: Some(stream), patience }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, BodyError>> {
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(Ok(None)) };
+        let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) else {
+            ready!(self.patience.poll_over(cx));
+            return Poll::Ready(Err(BodyError::TimedOut));
+        };
+        self.patience.renew();
+        Poll::Ready(frame.transpose().map_err(|error| fault::of_body(&error)))
+    }
+}
+
+impl HttpBody for Receiving {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let next = ready!(self.poll_next(cx));
+        if !matches!(next, Ok(Some(_))) {
+            self.incoming = None;
+            self.stream = None;
+        }
+        Poll::Ready(next.transpose())
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Incoming::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let hint = self.incoming.as_ref().map(Incoming::size_hint);
+        hint.unwrap_or_else(|| SizeHint::with_exact(0))
+    }
+}
