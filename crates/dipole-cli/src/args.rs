@@ -89,7 +89,7 @@ pub(crate) struct ServeArgs {
 /// What `dipole get` is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct GetArgs {
-    /// What to fetch: http://HOST[:PORT]/PATH; `http://` may be left out
+    /// What to fetch: http://HOST[:PORT]/PATH or https://...; `http://` may be left out
     pub(crate) url: String,
     /// Connect to this Unix socket (PATH, or @NAME for an abstract one), whatever the URL's host
     #[arg(long, value_name = "PATH")]
@@ -109,6 +109,21 @@ pub(crate) struct GetArgs {
     /// A header of the request, `name: value`; may be repeated
     #[arg(long, short = 'H', value_name = "HEADER")]
     pub(crate) header: Vec<String>,
+    /// Trust the certificates in FILE (PEM), in place of those that this machine trusts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// Do not verify the server's certificate: whoever is in the way can read and change everything
+    #[arg(long, short = 'k', conflicts_with = "cacert")]
+    pub(crate) insecure: bool,
+    /// Speak HTTP/1.1, also where the server has HTTP/2
+    #[arg(long = "http1.1", conflicts_with = "http2")]
+    pub(crate) http1: bool,
+    /// Speak HTTP/2; without TLS by prior knowledge
+    #[arg(long)]
+    pub(crate) http2: bool,
+    /// Say on stderr what was negotiated, and both heads
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
     /// Exit with status 1, and write no body, when the answer's status is 400 or above
     #[arg(long, short)]
     pub(crate) fail: bool,

@@ -29,7 +29,8 @@ mod upload;
 
 pub use body::{Body, BodyError};
 pub use client::{
-    Client, ClientBuilder, ClientConfig, ClientError, ClientErrorKind, Deadline, ProtocolChoice,
+    Client, ClientBuilder, ClientConfig, ClientError, ClientErrorKind, ConnectionReport, Deadline,
+    ProtocolChoice,
 };
 pub use config::{ServerConfig, WhenClientLeaves};
 pub use h2::Http2Config;

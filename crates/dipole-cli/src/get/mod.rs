@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `request` | from the command line to a request |
 //! | `upload` | the request's body, from a file or stdin |
+//! | `secure` | TLS: whom to trust, and what to say when that fails |
+//! | `verbose` | what `-v` tells |
 //! | `answer` | taking the answer in |
 //! | `sink` | where it goes |
 //! | `progress` | how far it is, on a terminal |
@@ -11,8 +13,10 @@
 mod answer;
 mod progress;
 mod request;
+mod secure;
 mod sink;
 mod upload;
+mod verbose;
 
 use std::error::Error as _;
 use std::io::{self, Write as _};
@@ -20,10 +24,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use dipole::net::{Error as NetworkError, ErrorKind};
-use dipole::{Client, ClientError, ClientErrorKind};
+use dipole::{Client, ClientConfig, ClientError, ClientErrorKind, Deadline, ProtocolChoice};
 
 use self::answer::{Received, receive};
 use self::request::Asked;
+use self::verbose::Told;
 use crate::Failure;
 use crate::args::GetArgs;
 use crate::networks;
@@ -33,7 +38,10 @@ use crate::output::print;
 pub(crate) fn run(args: &GetArgs) -> Result<ExitCode, Failure> {
     let network = networks::find(&args.network)?;
     let asked = Asked::of(args)?;
-    let mut client = Client::builder().with_dialer(network.dialer);
+    let mut client = Client::builder().with_dialer(network.dialer).config(config(args));
+    if asked.request.uri().scheme_str() == Some("https") {
+        client = client.with_tls(secure::tls(args)?);
+    }
     if let Some(addr) = &asked.via {
         client = client.address(addr.clone());
     }
@@ -57,6 +65,17 @@ pub(crate) fn run(args: &GetArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn config(args: &GetArgs) -> ClientConfig {
+    let mut config = ClientConfig::default();
+    config.report_connection = args.verbose;
+    config.protocol = match (args.http1, args.http2) {
+        (true, _) => ProtocolChoice::Http1,
+        (_, true) => ProtocolChoice::Http2,
+        _ => ProtocolChoice::Negotiated,
+    };
+    config
+}
+
 /// Gives up when the time is up.
 async fn within(
     args: &GetArgs,
@@ -71,20 +90,37 @@ async fn within(
 
 async fn exchange(client: &Client, asked: Asked, args: &GetArgs) -> Result<Received, Failure> {
     let Asked { request, upload, .. } = asked;
+    let told = args.verbose.then(|| Told {
+        method: request.method().clone(),
+        uri: request.uri().clone(),
+        headers: request.headers().clone(),
+    });
     let outcome = match client.request(request).await {
-        Ok(response) => receive(response, args).await,
-        Err(error) => Err(Failure::Job(explain(&error))),
+        Ok(response) => {
+            if let Some(told) = told {
+                // Where stderr is closed there is nobody to tell.
+                let _ = io::stderr().write_all(told.lines(&response).as_bytes());
+            }
+            receive(response, args).await
+        }
+        Err(error) => Err(Failure::Job(explain(&error, args))),
     };
     // That its body could not be read is why a request failed, where it did.
     outcome.map_err(|failure| upload.and_then(|upload| upload.failure()).unwrap_or(failure))
 }
 
 /// What failed, and what to do.
-fn explain(error: &ClientError) -> String {
+fn explain(error: &ClientError, args: &GetArgs) -> String {
     let network = error.source().and_then(|source| source.downcast_ref::<NetworkError>());
     let (ClientErrorKind::Connect, Some(network)) = (error.kind(), network) else {
         return error.to_string();
     };
+    if let Some(fault) = secure::fault(network) {
+        return format!("{network}; {}", secure::hint(fault, args));
+    }
+    if error.deadline() == Some(Deadline::Handshake) {
+        return error.to_string();
+    }
     // It says itself what it could not connect to.
     let hint = match network.kind() {
         ErrorKind::UnknownHost => "see that the name is right",

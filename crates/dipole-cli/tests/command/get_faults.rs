@@ -152,7 +152,6 @@ fn what_is_written_wrong_is_wrong_usage() {
     ] {
         assert!(!run(arguments).failure(2).is_empty(), "{arguments:?}");
     }
-    assert!(run(&["get", "https://x/"]).failure(1).contains("needs TLS"));
     assert!(run(&["get", "x", "--network", "uring"]).failure(1).contains("not part of this build"));
 }
 

@@ -9,6 +9,7 @@ mod ending;
 mod files;
 mod get;
 mod get_faults;
+mod get_secured;
 mod listing;
 mod log;
 mod support;

@@ -49,6 +49,9 @@ pub struct ClientConfig {
     /// Header fields of a response, and as many trailers. Default 100.
     pub max_headers: usize,
 
+    /// Gives each response the extension [`ConnectionReport`](crate::ConnectionReport). Default
+    /// false.
+    pub report_connection: bool,
     /// Which versions of HTTP are spoken.
     pub protocol: ProtocolChoice,
     /// What is of HTTP/2 alone.
@@ -86,6 +89,7 @@ impl Default for ClientConfig {
             max_connection_age: None,
             max_head_bytes: 64 * 1024,
             max_headers: 100,
+            report_connection: false,
             protocol: ProtocolChoice::default(),
             http2: Http2ClientConfig::default(),
         }
@@ -104,6 +108,7 @@ impl ClientConfig {
             response_timeout: self.response_timeout,
             body_timeout: self.body_timeout,
             continue_timeout: self.continue_timeout,
+            report_connection: self.report_connection,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! | [`route`] | where a request goes |
 //! | [`connect`] | a new connection: dialled, secured, and what it speaks |
 //! | [`pool`] | connections, kept and shared |
+//! | [`report`] | what a response came over |
 //! | [`hurry`] | the deadline of a whole request |
 
 mod builder;
@@ -14,6 +15,7 @@ mod connect;
 mod error;
 mod hurry;
 mod pool;
+mod report;
 mod route;
 mod send;
 
@@ -31,6 +33,7 @@ pub use self::config::{ClientConfig, ProtocolChoice};
 use self::connect::Connector;
 pub use self::error::{ClientError, ClientErrorKind, Deadline};
 use self::pool::Pool;
+pub use self::report::ConnectionReport;
 use crate::h1::client::{Limits, Sending};
 use crate::{Body, BoxError};
 

@@ -16,7 +16,7 @@ use crate::h1::codec::framing::ResponseFraming;
 use crate::h1::codec::head::HeadScan;
 use crate::h1::codec::reject::Reject;
 use crate::h1::codec::response::{ResponseHead, parse_response};
-use crate::{Body, BoxError};
+use crate::{Body, BoxError, ConnectionReport};
 
 /// How many interim responses (1xx) may come before the final one.
 const MAX_INTERIM: usize = 32;
@@ -89,6 +89,7 @@ pub(crate) async fn exchange<K: Keep>(
     keeper: K,
 ) -> Result<Response<Body>, Fault> {
     let own = OwnFields::of(ask.headers);
+    let report = ask.limits.report_connection.then(|| ConnectionReport::of(&*conn));
     let mut exchange = Exchange {
         conn,
         ask,
@@ -107,7 +108,11 @@ pub(crate) async fn exchange<K: Keep>(
         }
     };
     let after = if head.keep_alive && !own.close { After::Keep } else { After::Close };
-    exchange.into_response(head, sending, Lender { keeper, after })
+    let mut response = exchange.into_response(head, sending, Lender { keeper, after })?;
+    if let Some(report) = report {
+        response.extensions_mut().insert(report);
+    }
+    Ok(response)
 }
 
 struct Exchange<'a> {

@@ -20,7 +20,7 @@ use super::exchange::{Ask, Fault, FaultKind};
 use super::patience::Patience;
 use super::sending::{SendFault, Sending};
 use crate::h1::codec::encode::Framing;
-use crate::{Body, BodyError, BoxError};
+use crate::{Body, BodyError, BoxError, ConnectionReport};
 
 /// Sends a request on `conn`, which is its alone. `held` is dropped with the connection, whatever
 /// that has become.
@@ -36,6 +36,7 @@ pub(crate) async fn upgrade(
         .max_headers(ask.limits.head.max_fields)
         // hyper's least.
         .max_buf_size(ask.limits.head.max_head_bytes.max(8192));
+    let report = ask.limits.report_connection.then(|| ConnectionReport::of(&*conn));
     let io = Io { conn: AsyncConn::new(conn), _held: held };
     let begun = builder.handshake(io).await;
     let (mut sender, connection) = begun.map_err(|error| fault(sort(error)))?;
@@ -49,7 +50,10 @@ pub(crate) async fn upgrade(
             Err(_) => return Err(fault(FaultKind::TimedOut)),
         },
     };
-    let response = came.map_err(|error| fault(sort(error)))?;
+    let mut response = came.map_err(|error| fault(sort(error)))?;
+    if let Some(report) = report {
+        response.extensions_mut().insert(report);
+    }
     let body_timeout = ask.limits.body_timeout;
     Ok(response.map(|incoming| {
         if incoming.is_end_stream() {

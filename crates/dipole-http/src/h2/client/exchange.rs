@@ -52,7 +52,10 @@ pub(crate) async fn exchange(
             return Err(Fault::new(FaultKind::TooManyFields));
         }
         Some(Ok(response)) => {
-            let (parts, incoming) = response.into_parts();
+            let (mut parts, incoming) = response.into_parts();
+            if limits.report_connection {
+                parts.extensions.insert(link.report().clone());
+            }
             let body = if incoming.is_end_stream() {
                 Body::empty()
             } else {

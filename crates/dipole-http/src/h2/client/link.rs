@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep};
 use super::Http2ClientConfig;
 use super::fault::Fault;
 use super::outgoing::Outgoing;
+use crate::ConnectionReport;
 use crate::runtime::{ConnIo, TokioExecutor, TokioTimer};
 
 type Driver = Connection<ConnIo, Outgoing, TokioExecutor>;
@@ -24,6 +25,7 @@ pub(crate) struct Link {
     shared: Arc<Shared>,
     options: LinkOptions,
     born: Instant,
+    report: ConnectionReport,
 }
 
 /// How long a connection is used, and for how much.
@@ -75,6 +77,7 @@ impl Link {
         let builder = builder(config, options.max_head_bytes);
         // The connection's own deadline is that of a whole flush, which others' requests extend.
         conn.set_write_timeout(None);
+        let report = ConnectionReport::of(&*conn);
         let begun = builder.handshake(ConnIo::new(conn, options.write_timeout)).await;
         let (sender, driver) = begun.map_err(|error| Fault::of(error, false))?;
         let born = Instant::now();
@@ -84,7 +87,11 @@ impl Link {
             usage: Mutex::new(Usage { streams: 0, idle_since: born, is_retired: false }),
         });
         let task = LinkTask { shared: Arc::clone(&shared), idle_timeout: options.idle_timeout };
-        Ok((Self { sender, shared, options, born }, task))
+        Ok((Self { sender, shared, options, born, report }, task))
+    }
+
+    pub(super) fn report(&self) -> &ConnectionReport {
+        &self.report
     }
 
     /// What sends requests.
