@@ -8,6 +8,7 @@ use std::time::Duration;
 use dipole_io::AsyncConn;
 use dipole_net::Conn;
 use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::server::Deadline;
@@ -20,11 +21,35 @@ pub(crate) struct ConnIo {
     /// What was queued when a write last had to wait.
     queued: Option<usize>,
     timer: Deadline,
+    sending: Sending,
+    /// Dropped with the connection.
+    _alive: Option<oneshot::Sender<()>>,
+}
+
+/// When what is written leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    WhenFlushed,
+    AtOnce,
 }
 
 impl ConnIo {
     pub(crate) fn new(conn: Box<dyn Conn>, timeout: Option<Duration>) -> Self {
-        Self { conn: AsyncConn::new(conn), timeout, queued: None, timer: Deadline::default() }
+        let (conn, timer) = (AsyncConn::new(conn), Deadline::default());
+        Self { conn, timeout, queued: None, timer, sending: Sending::WhenFlushed, _alive: None }
+    }
+
+    /// A connection that may be upgraded, and what ends when it is dropped, wherever it is by then.
+    ///
+    /// What is written leaves at once, as far as the network takes it: protocols that are at home
+    /// on TCP do not always flush.
+    pub(crate) fn to_upgrade(
+        conn: Box<dyn Conn>,
+        timeout: Option<Duration>,
+    ) -> (Self, impl Future<Output = ()> + Send) {
+        let (alive, ended) = oneshot::channel();
+        let io = Self { sending: Sending::AtOnce, _alive: Some(alive), ..Self::new(conn, timeout) };
+        (io, async { drop(ended.await) })
     }
 
     /// Passes on what a write gave; while it waits, each progress gives it new time.
@@ -42,7 +67,8 @@ impl ConnIo {
             self.queued = Some(queued);
             self.timer.set(self.timeout.map(|timeout| Instant::now() + timeout));
         }
-        self.timer.poll_passed(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        // An upgraded connection is written to by whichever task has it.
+        self.timer.poll_passed_for(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -63,6 +89,10 @@ impl Write for ConnIo {
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Write::poll_write(Pin::new(&mut self.conn), cx, data);
+        if self.sending == Sending::AtOnce && matches!(written, Poll::Ready(Ok(_))) {
+            // What it cannot send, or why, a later write or flush says.
+            let _ = Write::poll_flush(Pin::new(&mut self.conn), cx);
+        }
         self.poll_paced(written, cx)
     }
 

@@ -2,13 +2,14 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
+use super::Deadline;
 use crate::{BodyError, BoxError, ServerConfig};
 
 /// A body that is read from its protocol as its reader asks, so that flow control follows the
@@ -18,9 +19,8 @@ pub(super) struct Arriving<B> {
     /// How much may still come, and the limit.
     left: Option<(u64, u64)>,
     timeout: Option<Duration>,
-    /// By when the piece that is awaited has to come; `None` while none is.
-    deadline: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Deadline,
+    is_waiting: bool,
     is_over: bool,
     fault: Arc<Fault>,
 }
@@ -31,26 +31,10 @@ impl<B> Arriving<B> {
             body: Box::pin(body),
             left: config.max_body_bytes.map(|limit| (limit, limit)),
             timeout: config.body_timeout,
-            deadline: None,
-            timer: None,
+            timer: Deadline::default(),
+            is_waiting: false,
             is_over: false,
             fault,
-        }
-    }
-
-    /// Ready when the piece that is awaited has been for too long. The reader may be another task
-    /// each time, so the timer is told each time whom to wake.
-    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(timeout) = self.timeout else { return Poll::Pending };
-        let at = *self.deadline.get_or_insert_with(|| Instant::now() + timeout);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        loop {
-            ready!(timer.as_mut().poll(cx));
-            if timer.deadline() >= at {
-                return Poll::Ready(());
-            }
-            // It was set for an earlier piece.
-            timer.as_mut().reset(at);
         }
     }
 
@@ -77,12 +61,17 @@ where
             return Poll::Ready(None);
         }
         let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) else {
-            return match this.poll_late(cx) {
+            if !this.is_waiting {
+                this.is_waiting = true;
+                this.timer.set(this.timeout.map(|timeout| Instant::now() + timeout));
+            }
+            // The reader may be another task each time.
+            return match this.timer.poll_passed_for(cx) {
                 Poll::Ready(()) => this.fail(BodyError::TimedOut),
                 Poll::Pending => Poll::Pending,
             };
         };
-        this.deadline = None;
+        this.is_waiting = false;
         match frame {
             Some(Ok(frame)) => {
                 let frame = frame.map_data(|mut data| data.copy_to_bytes(data.remaining()));

@@ -23,6 +23,12 @@ impl Deadline {
         self.at = at;
     }
 
+    /// Ready when the deadline has passed; of whichever task polls.
+    pub(crate) fn poll_passed_for(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.is_armed = false;
+        self.poll_passed(cx)
+    }
+
     /// Ready when the deadline has passed. All its polls are of one task: a timer that is running
     /// is not told again whom to wake.
     pub(crate) fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -15,20 +15,24 @@ use crate::{HttpService, ServerConfig};
 ///
 /// A protocol answers its requests with [`exchanges`](Self::exchanges).
 pub struct Session<S> {
-    pub(crate) service: S,
-    pub(crate) worker: Arc<Worker>,
-    pub(crate) info: Option<ConnectionInfo>,
+    service: S,
+    worker: Arc<Worker>,
+    info: Option<ConnectionInfo>,
     protocols: Arc<Protocols<S>>,
 }
 
 impl<S: HttpService> Session<S> {
-    pub(super) fn new(
+    pub(crate) fn new(
         service: S,
         worker: Arc<Worker>,
         info: Option<ConnectionInfo>,
         protocols: Arc<Protocols<S>>,
     ) -> Self {
         Self { service, worker, info, protocols }
+    }
+
+    pub(crate) fn into_parts(self) -> (S, Arc<Worker>, Option<ConnectionInfo>, Arc<Protocols<S>>) {
+        (self.service, self.worker, self.info, self.protocols)
     }
 
     /// The server's deadlines and limits.

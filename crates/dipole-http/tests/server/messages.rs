@@ -212,9 +212,7 @@ async fn what_is_not_one_request_of_http_1_is_refused() {
     let mut client_hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec();
     client_hello.extend((0..500u32).map(|number| (number * 37) as u8));
     let garbage: Vec<_> = (0..2000u32).map(|number| (number * 37) as u8 | 0x80).collect();
-    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     all_refused(vec![
-        ("the preface of HTTP/2", raw(preface), 505),
         ("version 2.0", raw("GET / HTTP/2.0\r\nhost: a\r\n\r\n"), 505),
         ("version 0.9", raw("GET / HTTP/0.9\r\nhost: a\r\n\r\n"), 505),
         ("version 3.0", raw("GET / HTTP/3.0\r\nhost: a\r\n\r\n"), 505),

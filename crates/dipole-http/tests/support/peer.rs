@@ -119,6 +119,15 @@ impl Peer {
         }
     }
 
+    /// Waits until so many bytes are held.
+    pub(crate) async fn expect_held(&mut self, bytes: usize) {
+        match timeout(self.patience, self.conn.peek(bytes)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => panic!("{error} after {}", self.held()),
+            Err(_) => panic!("not {bytes} bytes, only {}", self.held()),
+        }
+    }
+
     /// Nothing more comes, and the connection ends in order.
     pub(crate) async fn expect_end(&mut self) {
         assert_eq!(self.rest().await, (String::new(), End::Eof));

@@ -162,10 +162,9 @@ impl Connection {
             self.worker.counters.cancelled.add_one();
         }
     }
-}
 
-impl Drop for Connection {
-    fn drop(&mut self) {
+    /// Before the connection is dropped.
+    pub(super) fn end(&mut self) {
         self.note_dropped_handler();
         if self.stage == Stage::Responding || self.conn.queued() > 0 {
             // An orderly end could pass for the end of the answer.

@@ -27,6 +27,9 @@ impl Connection {
         }
         loop {
             if let Some(shape) = scan.find_end(self.conn.buffered(), limits)? {
+                if let Some(successor) = self.successor(&shape) {
+                    return Poll::Ready(Err(Stop::Succeeded(successor)));
+                }
                 let head = self.conn.split(shape.len).map_err(Stop::ClientGone)?;
                 self.begin_request();
                 let read = self.worker.field_memo().read(&head, &shape, limits, request);

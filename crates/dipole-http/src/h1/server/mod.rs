@@ -8,11 +8,13 @@
 mod call;
 mod connection;
 mod exchange;
+mod hand_over;
 mod head;
 mod linger;
 mod request_body;
 mod respond;
 mod stop;
+mod upgrade;
 
 use std::future::poll_fn;
 
@@ -20,8 +22,9 @@ use dipole_net::{BoxFuture, Conn};
 
 use self::connection::Connection;
 use self::exchange::Exchange;
+use self::hand_over::Successor;
 use crate::HttpService;
-use crate::server::{HTTP1, Protocol, Session};
+use crate::server::{HTTP1, HTTP2, Protocol, Session};
 
 /// HTTP/1.1 as a protocol of the server.
 pub(crate) struct Http1;
@@ -48,8 +51,9 @@ impl<S: HttpService> Protocol<S> for Http1 {
 /// While it waits for a request it holds no buffer and little else: all that requests under way
 /// need is in an [`Exchange`] on the heap, until the connection is idle again.
 async fn serve<S: HttpService>(conn: Box<dyn Conn>, session: Session<S>) {
-    let Session { mut service, worker, info, .. } = session;
-    let mut connection = Connection::new(conn, worker, info);
+    let (mut service, worker, info, protocols) = session.into_parts();
+    let mut ending = Ending(Some(Connection::new(conn, worker, info)));
+    let Some(connection) = &mut ending.0 else { return };
     while connection.wait_for_request().await {
         let mut exchange = Box::pin(Exchange::<S>::new());
         let answered =
@@ -59,7 +63,36 @@ async fn serve<S: HttpService>(conn: Box<dyn Conn>, session: Session<S>) {
         match answered.unwrap_or_else(|stop| connection.stop(stop)) {
             After::Wait => connection.rest(),
             After::Close => return,
+            After::PassOn(successor) => {
+                let Some(Connection { conn, worker, info, .. }) = ending.0.take() else { return };
+                let session = Session::new(service, worker, info, protocols);
+                return pass_on(successor, conn, session).await;
+            }
             after => return Box::pin(connection.linger(after)).await,
+        }
+    }
+}
+
+fn pass_on<S: HttpService>(
+    successor: Successor,
+    conn: Box<dyn Conn>,
+    session: Session<S>,
+) -> BoxFuture<'static, ()> {
+    match successor {
+        Successor::Upgrade => Box::pin(upgrade::serve(conn, session)),
+        Successor::Http2 => session
+            .pass_on(dipole_net::Connection::Bytes(conn), HTTP2)
+            .unwrap_or_else(|_| Box::pin(std::future::ready(()))),
+    }
+}
+
+/// Ends the connection in its own way, unless it was passed on.
+struct Ending(Option<Connection>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(connection) = &mut self.0 {
+            connection.end();
         }
     }
 }
@@ -69,6 +102,8 @@ async fn serve<S: HttpService>(conn: Box<dyn Conn>, session: Session<S>) {
 enum After {
     /// It waits for the next one.
     Wait,
+    /// Another protocol goes on with it.
+    PassOn(Successor),
     /// It ends now; nobody is there to read more.
     Close,
     /// It ends once the peer has had the chance to read what was sent.

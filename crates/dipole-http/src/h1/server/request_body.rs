@@ -271,6 +271,6 @@ fn body_error(stop: &Stop) -> BodyError {
         Stop::Rejected(reject) => BodyError::Malformed(reject.text()),
         Stop::BodyTooLarge(limit) => BodyError::TooLarge { limit: *limit },
         Stop::TimedOut(_) => BodyError::TimedOut,
-        Stop::Panicked | Stop::Failed | Stop::CutShort => BodyError::Cancelled,
+        Stop::Panicked | Stop::Failed | Stop::CutShort | Stop::Succeeded(_) => BodyError::Cancelled,
     }
 }

@@ -5,6 +5,7 @@ use http::StatusCode;
 
 use super::After;
 use super::connection::{Connection, Stage};
+use super::hand_over::Successor;
 use crate::h1::codec::reject::{Reject, canned};
 
 /// Why a connection ends before its time.
@@ -22,6 +23,8 @@ pub(super) enum Stop {
     Panicked,
     /// The service gave an error instead of a response, or a response that cannot be sent.
     Failed,
+    /// Another protocol serves the request that was found, and what follows.
+    Succeeded(Successor),
     /// A response that had begun could not be brought to its end.
     CutShort,
 }
@@ -60,6 +63,7 @@ impl Connection {
                 return After::Linger;
             }
             Stop::ClientGone(_) => return After::Close,
+            Stop::Succeeded(successor) => return After::PassOn(successor),
             Stop::TimedOut(Timeout::Idle) => {
                 counters.timed_out.add_one();
                 return After::Close;
