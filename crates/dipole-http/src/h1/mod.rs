@@ -4,4 +4,6 @@ mod body_reader;
 mod body_writer;
 pub(crate) mod client;
 pub(crate) mod codec;
+#[cfg(test)]
+mod codec_properties;
 pub(crate) mod server;

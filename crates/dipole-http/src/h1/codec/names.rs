@@ -15,21 +15,22 @@ pub(super) enum Meaning {
     Other,
 }
 
-/// Writes the table of names as one `match` over integers. Each integer is the name in lower case,
-/// so that a name is found in a few comparisons.
+/// Writes the table of names as one `match` over integers. Each integer is the name in lower case
+/// and its colon, so that a name is found in a few comparisons.
 macro_rules! table {
     ($($key:ident $text:literal = $name:expr, $meaning:ident;)+) => {
         $(const $key: u128 = key($text);)+
 
-        /// The name of `len` bytes, 1 to 16, at the start of `block`. `None` when it is none of
-        /// the well-known names; it may still be a valid one.
+        /// The name of `len` bytes, 1 to 16, before the first colon of `block`. `None` when it is
+        /// none of the well-known names; it may still be a valid one.
         #[inline]
         pub(super) fn well_known(block: &[u8; 16], len: usize) -> Option<(HeaderName, Meaning)> {
             const BIT_6: u128 = 0x4040_4040_4040_4040_4040_4040_4040_4040;
             let bytes = u128::from_le_bytes(*block);
             // A letter is a byte with bit 6, and bit 5 makes it lower case.
             let lower = bytes | ((bytes & BIT_6) >> 1);
-            let (name, meaning) = match lower & (u128::MAX >> (128 - 8 * len)) {
+            // The colon, which has no bit 6, tells a name from the same one with zeros after it.
+            let (name, meaning) = match lower & (u128::MAX >> (120 - 8 * len.min(15))) {
                 $($key => ($name, Meaning::$meaning),)+
                 _ => return None,
             };
@@ -98,11 +99,11 @@ pub(super) fn well_known_long(name: &[u8]) -> Option<(HeaderName, Meaning)> {
 
 const PLATFORM: HeaderName = HeaderName::from_static("sec-ch-ua-platform");
 
-/// The name as `well_known` folds it.
+/// The name and its colon, if that fits, as `well_known` folds them.
 const fn key(name: &str) -> u128 {
     let name = name.as_bytes();
     assert!(!name.is_empty() && name.len() <= 16, "one integer holds it");
-    let mut key = 0;
+    let mut key = if name.len() < 16 { b':' as u128 } else { 0 };
     let mut at = name.len();
     while at > 0 {
         at -= 1;
@@ -145,10 +146,16 @@ mod tests {
                 for byte in 0..=255u8 {
                     let mut spelt = text.as_bytes().to_vec();
                     spelt[at] = byte;
+                    spelt.push(b':');
                     if let Some((name, _)) = well_known(&block(&spelt, 0), text.len()) {
+                        spelt.pop();
                         assert!(spelt.eq_ignore_ascii_case(name.as_str().as_bytes()), "{spelt:?}");
                     }
                 }
+            }
+            for more in 1..=16 - text.len() {
+                let line = text.to_string() + &"\0".repeat(more) + ": value";
+                assert_eq!(well_known(&block(line.as_bytes(), 0), text.len() + more), None);
             }
         }
         assert_eq!(well_known_long(b"transfer-encodinh"), None);

@@ -289,6 +289,11 @@ mod tests {
             ("x y: z", Reject::FieldName),
             ("x\0: y", Reject::FieldName),
             ("x(y): z", Reject::FieldName),
+            // Once read as the names without the NUL.
+            ("Host\0: a", Reject::FieldName),
+            ("Content-Length\0: 5", Reject::FieldName),
+            ("Transfer-Encoding\0: chunked", Reject::FieldName),
+            ("Connection\0\0: close", Reject::FieldName),
             ("\u{e9}: y", Reject::FieldName),
             ("no-colon-in-a-line-of-many-bytes", Reject::FieldName),
             ("Transfer-Encoding : chunked", Reject::FieldName),

@@ -1,0 +1,5 @@
+//! See `codec_properties.rs` of `dipole-http`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz::chunked_body(input));
