@@ -20,6 +20,11 @@ impl StreamDeadline {
     pub fn set(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
         self.running = None;
+        self.wake();
+    }
+
+    /// Wakes whoever waits, since the stream has changed under it.
+    pub fn wake(&mut self) {
         if let Some(waker) = self.waiting.take() {
             waker.wake();
         }

@@ -2,7 +2,8 @@
 //!
 //! For authors of network libraries: [`IoConn`] is a whole [`Conn`](dipole_net::Conn) over anything
 //! that reads and writes asynchronously, and [`Input`], [`Output`], [`BufferPool`] and
-//! [`OperationTimer`] are what it is made of; [`StreamDeadline`] is a timer for streams. For users of tokio's ecosystem: [`AsyncConn`] turns
+//! [`OperationTimer`] are what it is made of; [`StreamDeadline`], [`Turnstile`]
+//! and [`deal_to`] are for libraries of streams. For users of tokio's ecosystem: [`AsyncConn`] turns
 //! any `Conn` into `AsyncRead + AsyncWrite` and into hyper's `Read + Write`.
 //!
 //! This crate knows no sockets and no HTTP.
@@ -27,8 +28,10 @@ mod deadline;
 mod input;
 mod output;
 mod pool;
+mod shards;
 mod socket;
 mod timer;
+mod turnstile;
 
 pub use async_conn::AsyncConn;
 pub use conn::IoConn;
@@ -36,5 +39,7 @@ pub use deadline::StreamDeadline;
 pub use input::Input;
 pub use output::Output;
 pub use pool::BufferPool;
+pub use shards::{Dealer, Hand, deal_to};
 pub use socket::{Plain, Socket};
 pub use timer::OperationTimer;
+pub use turnstile::Turnstile;

@@ -69,6 +69,8 @@ pub enum ErrorKind {
         /// The application's code.
         code: u64,
     },
+    /// The peer did not take early data: send it again on a new stream, after the handshake (S32).
+    EarlyDataRejected,
     /// The connection was closed by an application, on purpose.
     Application {
         /// The application's code.
@@ -183,7 +185,10 @@ impl Error {
     /// The same call may succeed later, on the same listener or connection.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
-        matches!(self.inner.kind, ErrorKind::StreamLimit | ErrorKind::Exhausted)
+        matches!(
+            self.inner.kind,
+            ErrorKind::StreamLimit | ErrorKind::Exhausted | ErrorKind::EarlyDataRejected
+        )
     }
 
     /// The connection is over: nothing more can be read or written.
@@ -261,7 +266,7 @@ impl From<Error> for io::Error {
             ErrorKind::UnknownHost | ErrorKind::NotFound => io::ErrorKind::NotFound,
             ErrorKind::Unsupported | ErrorKind::VersionMismatch => io::ErrorKind::Unsupported,
             ErrorKind::InvalidInput => io::ErrorKind::InvalidInput,
-            ErrorKind::StreamLimit => io::ErrorKind::WouldBlock,
+            ErrorKind::StreamLimit | ErrorKind::EarlyDataRejected => io::ErrorKind::WouldBlock,
             ErrorKind::Exhausted | ErrorKind::Tls | ErrorKind::Io => io::ErrorKind::Other,
         };
         Self::new(kind, error)
@@ -293,6 +298,7 @@ impl fmt::Display for ErrorKind {
             Self::StreamStopped { code } => {
                 return write!(f, "the peer stopped the stream with code {code:#x}");
             }
+            Self::EarlyDataRejected => "the peer did not take early data",
             Self::Application { code, reason, by } => {
                 let who = if *by == Initiator::Peer { "the peer" } else { "this side" };
                 let reason = String::from_utf8_lossy(reason);

@@ -1,3 +1,40 @@
-//! Network library: QUIC streams on quinn.
+//! Network library: QUIC streams on quinn (RFC 9000, 9001, 9221).
+//!
+//! One value, [`Quinn`], is both its transport and its dialer. What a connection may do is in
+//! [`StreamOptions`](dipole_net::StreamOptions), which come with each call; what an endpoint does is
+//! in [`QuinnOptions`]. One UDP port serves all shards.
+//!
+//! ```
+//! use dipole_net::{DialOptions, DialerExt, ListenOptions, SendStreamExt, Transport};
+//! use dipole_quinn::Quinn;
+//!
+//! # async fn example(
+//! #     server: std::sync::Arc<rustls::ServerConfig>,
+//! #     client: std::sync::Arc<rustls::ClientConfig>,
+//! # ) -> dipole_net::Result<()> {
+//! let quinn = Quinn::new(server, client);
+//! let listeners = quinn.listen(&"127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;
+//! let conn = quinn.dial_streams(&listeners[0].local_addr(), &DialOptions::default()).await?;
+//! let mut stream = conn.open_stream_sync().await?;
+//! stream.send.write_all(b"hello").await?;
+//! stream.send.close().await?;
+//! # Ok(())
+//! # }
+//! ```
 
 #![forbid(unsafe_code)]
+
+mod arrivals;
+mod config;
+mod conn;
+mod dialer;
+mod error;
+mod handshake;
+mod listener;
+mod port;
+mod receive;
+mod send;
+mod transport;
+
+pub use config::{QuinnOptions, Retry};
+pub use transport::Quinn;
