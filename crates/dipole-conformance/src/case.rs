@@ -8,7 +8,7 @@ use dipole_net::BoxFuture;
 use tokio::task::JoinError;
 use tokio::time::timeout;
 
-use crate::{CaseReport, Status, Subject, byte_stream, dialer, listener};
+use crate::{CaseReport, Status, Subject, byte_stream, dialer, listener, stream};
 
 /// The longest that one case may take, on tokio's clock.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -38,7 +38,8 @@ pub enum Outcome {
 /// Every case, in the order of the contract.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    [byte_stream::cases(), dialer::CASES.to_vec(), listener::CASES.to_vec()].concat()
+    [byte_stream::cases(), stream::cases(), dialer::CASES.to_vec(), listener::CASES.to_vec()]
+        .concat()
 }
 
 impl Case {
@@ -48,7 +49,13 @@ impl Case {
     /// # Panics
     /// Outside of a tokio runtime with time enabled.
     pub async fn judge(&self, subject: &Arc<Subject>) -> CaseReport {
-        let mut task = tokio::spawn((self.run)(Arc::clone(subject)));
+        let streams = subject.transport.capabilities().streams;
+        let run = match (self.id.as_bytes(), streams) {
+            ([b'B', ..], true) => not_applicable("byte streams"),
+            ([b'S', ..], false) => not_applicable("streams"),
+            _ => (self.run)(Arc::clone(subject)),
+        };
+        let mut task = tokio::spawn(run);
         let outcome = match timeout(LIMIT, &mut task).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => Outcome::Failed(panic_text(error)),
@@ -72,6 +79,10 @@ impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Case").field(&self.id).finish()
     }
+}
+
+fn not_applicable(capability: &'static str) -> BoxFuture<'static, Outcome> {
+    Box::pin(async { Outcome::NotApplicable(capability.into()) })
 }
 
 fn panic_text(error: JoinError) -> String {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::{Case, CaseReport, Report, Subject, cases};
 
-/// Judges a library by every statement, or by those that `only` names: an id such as `B13`, or a
-/// letter for its group. `progress` sees each case as it ends.
+/// Judges a library by every statement about its kind of connection, byte streams (B) or many
+/// streams (S), about dialling (D) and about the life cycle (L); or by those that `only` names: an
+/// id such as `B13`, or a letter for its group. `progress` sees each case as it ends.
 ///
 /// The cases run one after the other on the caller's runtime, which needs time enabled, and under
 /// a paused clock (`start_paused`) where the library is simulated. Nothing else should run in the
@@ -23,7 +24,11 @@ pub async fn judge(
     only: Option<&str>,
     mut progress: impl FnMut(&CaseReport),
 ) -> Result<Report, UnknownCase> {
-    let chosen = choose(only)?;
+    let other_kind = if subject.transport.capabilities().streams { 'B' } else { 'S' };
+    let mut chosen = choose(only)?;
+    if only.is_none() {
+        chosen.retain(|case| !case.id.starts_with(other_kind));
+    }
     let subject = Arc::new(subject);
     let mut reports = Vec::with_capacity(chosen.len());
     for case in chosen {
@@ -98,6 +103,10 @@ mod tests {
         let statements: Vec<_> =
             all.iter().map(|case| case.id).filter(|id| id.starts_with('B')).collect();
         let expected: Vec<_> = (1..=54).map(|number| format!("B{number}")).collect();
+        assert_eq!(statements, expected);
+        let statements: Vec<_> =
+            all.iter().map(|case| case.id).filter(|id| id.starts_with('S')).collect();
+        let expected: Vec<_> = (1..=34).map(|number| format!("S{number}")).collect();
         assert_eq!(statements, expected);
     }
 

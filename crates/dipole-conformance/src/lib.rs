@@ -1,7 +1,7 @@
 //! The kit that judges a network library by the statements of the contract.
 //!
-//! Each statement of the contract about byte streams (B), dialling (D), and listening and the life
-//! cycle (L) is a [`Case`]. [`judge`] runs them against one library and gives a [`Report`]: a case
+//! Each statement of the contract about byte streams (B), connections of many streams (S), dialling
+//! (D), and listening and the life cycle (L) is a [`Case`]. [`judge`] runs them against one library and gives a [`Report`]: a case
 //! has *passed*, has *failed* with what was expected and what was seen, or is *not applicable*,
 //! because the library declares that it lacks a capability. None is skipped silently.
 //!
@@ -32,6 +32,9 @@
 //! # }
 //! ```
 //!
+//! For libraries on UDP the kit has a rough path between two ends, [`Relay`], which loses, delays,
+//! overtakes and doubles datagrams and changes a client's address, the same for the same seed.
+//!
 //! This crate knows no network library and no HTTP.
 
 #![forbid(unsafe_code)]
@@ -44,13 +47,16 @@ mod listener;
 mod pair;
 mod process;
 mod random;
+mod relay;
 mod report;
 mod shared;
+mod stream;
 mod subject;
 mod verdict;
 mod waiting;
 
 pub use case::{Case, Outcome, cases};
 pub use judge::{UnknownCase, judge};
+pub use relay::{Relay, Roughness};
 pub use report::{CaseReport, Report, Status};
 pub use subject::{Answer, Handlers, Host, HostOptions, Running, Subject};

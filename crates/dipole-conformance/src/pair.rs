@@ -135,7 +135,10 @@ where
     Ok(())
 }
 
-async fn retried<F: Future<Output = Verdict>>(mut attempt: impl FnMut() -> F) -> Verdict {
+/// Tries again what came too late.
+pub(crate) async fn retried<F: Future<Output = Verdict>>(
+    mut attempt: impl FnMut() -> F,
+) -> Verdict {
     let mut last = Ok(());
     for _ in 0..ATTEMPTS {
         last = attempt().await;

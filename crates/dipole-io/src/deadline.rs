@@ -37,8 +37,14 @@ impl StreamDeadline {
             self.wait(cx);
             return Poll::Pending;
         };
+        let deadline = tokio::time::Instant::from_std(deadline);
+        // A timer would take its resolution to say so.
+        if deadline <= tokio::time::Instant::now() {
+            self.end();
+            return Poll::Ready(());
+        }
         let running =
-            self.running.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
+            self.running.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         match running.as_mut().poll(cx) {
             Poll::Ready(()) => {
                 self.end();
