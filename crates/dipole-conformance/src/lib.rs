@@ -43,6 +43,7 @@ mod byte_stream;
 mod case;
 mod dialer;
 mod judge;
+mod line;
 mod listener;
 mod pair;
 mod process;

@@ -181,7 +181,10 @@ impl Rendezvous {
 
 /// Listens on `address` with one listener and the options of a default.
 pub(crate) fn listen(subject: &Subject, address: &Addr) -> Verdict<Box<dyn Listener>> {
-    let listeners = subject.transport.listen(address, &ListenOptions::default())?;
+    let mut options = ListenOptions::default();
+    // How long a library of streams may take to forget a client that says nothing more.
+    options.streams.idle_timeout = Some(Duration::from_secs(5));
+    let listeners = subject.transport.listen(address, &options)?;
     let count = listeners.len();
     match <[_; 1]>::try_from(listeners) {
         Ok([listener]) => Ok(listener),

@@ -50,7 +50,7 @@ pub(crate) async fn settled(
     let begin = Instant::now();
     loop {
         let seen = measure()?;
-        if seen <= bound || begin.elapsed() > Duration::from_secs(5) {
+        if seen <= bound || begin.elapsed() > Duration::from_secs(15) {
             return Some(seen);
         }
         sleep(Duration::from_millis(5)).await;

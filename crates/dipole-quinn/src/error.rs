@@ -32,8 +32,12 @@ pub(crate) fn connection_error(error: ConnectionError, closed_here: Option<&Erro
 
 /// RFC 9000 section 20.1.
 fn transport_kind(code: u64, by: Initiator) -> ErrorKind {
+    const NO_ERROR: u64 = 0x00;
     const CONNECTION_REFUSED: u64 = 0x02;
+    const APPLICATION_ERROR: u64 = 0x0c;
     match code {
+        // The second is an application's close in mid-handshake, its code withheld (section 10.2.3).
+        NO_ERROR | APPLICATION_ERROR => ErrorKind::Closed,
         CONNECTION_REFUSED => ErrorKind::Refused,
         // CRYPTO_ERROR: an alert of TLS in the lower byte.
         0x0100..=0x01ff => ErrorKind::Tls,

@@ -146,7 +146,8 @@ const RULES: &[Rule] = &[
 ];
 
 /// The network libraries that may use tokio's sockets; and the kit, whose relay is in their way.
-const ON_SOCKETS: &[&str] = &["dipole-sockets", "dipole-tokio", "dipole-uring", "dipole-conformance"];
+const ON_SOCKETS: &[&str] =
+    &["dipole-sockets", "dipole-tokio", "dipole-uring", "dipole-conformance"];
 
 /// The one crate that has unsafe code, in one module.
 const WITH_UNSAFE: &str = "dipole-uring";

@@ -4,12 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs}
 use std::sync::Arc;
 use std::time::Duration;
 
-use dipole_net::{Addr, ConnExt};
+use dipole_net::Addr;
 use tokio::time::Instant;
 
 use crate::Subject;
-use crate::pair::{Rendezvous, TemporaryFolder, dial, listen};
-use crate::verdict::{Failure, Verdict, expect_bytes, expect_equal};
+use crate::line::{dial_line, expect_talk};
+use crate::pair::{Rendezvous, TemporaryFolder, listen};
+use crate::verdict::{Failure, Verdict, expect_equal};
 use crate::waiting::expect_no_later;
 
 const IPV4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -20,10 +21,11 @@ pub(super) async fn every_declared_family(subject: Arc<Subject>) -> Verdict {
     let capabilities = subject.transport.capabilities();
     let folder = TemporaryFolder::new()?;
     let mut addresses = subject.addresses.clone();
-    if capabilities.tcp {
+    let has_ip = capabilities.tcp || capabilities.udp;
+    if has_ip {
         addresses.push(SocketAddr::new(IPV4, 0).into());
     }
-    if capabilities.tcp && has_ipv6() {
+    if has_ip && has_ipv6() {
         addresses.push(SocketAddr::new(IPV6, 0).into());
     }
     if capabilities.unix_paths {
@@ -38,10 +40,10 @@ pub(super) async fn every_declared_family(subject: Arc<Subject>) -> Verdict {
             Rendezvous::at(&subject, address).await.map_err(|failure| failure.of(address))?;
         carries_bytes(&mut place).await.map_err(|failure| failure.of(address))?;
     }
-    if capabilities.host_names && capabilities.tcp {
+    if capabilities.host_names && has_ip {
         host_name(&subject).await.map_err(|failure| failure.of("localhost"))?;
     }
-    if capabilities.tcp && !has_ipv6() {
+    if has_ip && !has_ipv6() {
         return Err(Failure::not_applicable("IPv6 on this machine; all other families passed"));
     }
     Ok(())
@@ -59,11 +61,7 @@ async fn host_name(subject: &Arc<Subject>) -> Verdict {
 }
 
 async fn carries_bytes(place: &mut Rendezvous) -> Verdict {
-    let (mut dialed, mut accepted) = place.connect().await?;
-    dialed.write_all(b"ping").await?;
-    expect_bytes(accepted.peek(4).await?, b"ping", "from the dialed end")?;
-    accepted.write_all(b"pong").await?;
-    expect_bytes(dialed.peek(4).await?, b"pong", "from the accepted end")
+    expect_talk(&mut place.connect_line().await?).await
 }
 
 /// D5.
@@ -102,7 +100,8 @@ async fn expect_quick(subject: &Subject, address: &Addr) -> Verdict {
     // RFC 8305 section 5: the recommended delay before the next attempt begins.
     const DELAY: Duration = Duration::from_millis(250);
     let begin = Instant::now();
-    let conn = dial(subject, &Addr::host("localhost", address.port().unwrap_or_default())).await?;
+    let conn =
+        dial_line(subject, &Addr::host("localhost", address.port().unwrap_or_default())).await?;
     expect_no_later("dial localhost", DELAY, begin.elapsed())?;
     expect_equal(conn.peer_addr(), address.clone(), "peer_addr")
 }

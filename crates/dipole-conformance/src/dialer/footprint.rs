@@ -1,15 +1,17 @@
 //! What a given-up dial must not leave behind: descriptors, tasks, live connections.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::time::Duration;
 
-use dipole_net::{Conn, ConnExt, ErrorKind, Incoming, Result};
+use dipole_net::{Incoming, Result};
 use tokio::time::timeout;
 
-use crate::pair::{Rendezvous, dial};
+use crate::line::{Heard, Line, dial_line, is_gone};
+use crate::pair::Rendezvous;
 use crate::process::{live_tasks, open_descriptors, settled};
 use crate::verdict::{Failure, Verdict, expect};
-use crate::waiting::within;
+use crate::waiting::{Task, within};
 
 /// How long a connection that nobody holds any more may take to show its end.
 const GONE_SOON: Duration = Duration::from_secs(2);
@@ -31,7 +33,7 @@ impl Footprint {
     /// Of now, after one connection has come and gone: what a library makes once and keeps, such
     /// as a ring or a pool, does not count.
     pub(super) async fn of(place: &mut Rendezvous) -> Verdict<Self> {
-        drop(place.connect().await?);
+        drop(place.connect_line().await?);
         Ok(Self { descriptors: open_descriptors(), tasks: live_tasks() })
     }
 
@@ -51,14 +53,23 @@ impl Footprint {
 /// Accepts everything that was dialled, and gives how many connections were kept; fails when one
 /// that was not kept still lives.
 pub(super) async fn accept_the_kept(place: &mut Rendezvous) -> Verdict<usize> {
-    let mut last = dial(&place.subject, &place.address).await?;
-    last.write_all(LAST).await?;
+    // A library may need the accepting end's help to dial.
+    let (subject, address) = (Arc::clone(&place.subject), place.address.clone());
+    let last = Task::start(async move {
+        let mut last = dial_line(&subject, &address).await?;
+        last.say(LAST).await?;
+        Verdict::Ok(last)
+    });
     let (mut kept, mut seen_last) = (0, false);
     loop {
         let next = poll_fn(|cx| place.listener.poll_accept(cx));
         let incoming = match timeout(SILENCE, next).await {
             Ok(incoming) => incoming,
-            Err(_) if seen_last => return Ok(kept),
+            Err(_) if seen_last => {
+                last.join().await??;
+                return Ok(kept);
+            }
+            Err(_) if !last.is_finished() => continue,
             Err(_) => return Err(Failure::broken("the last of the dials was never accepted")),
         };
         match found(incoming).await? {
@@ -85,21 +96,18 @@ async fn found(incoming: Result<Incoming>) -> Verdict<Found> {
         Ok(incoming) => within("the handshake", incoming.accept()).await?,
         Err(error) => Err(error),
     };
-    let mut conn = match connection.map(|connection| connection.into_bytes()) {
-        Ok(Some(conn)) => conn,
-        Ok(None) => {
-            return Err(Failure::broken("accept gave streams, expected a byte stream"));
-        }
-        Err(error) if error.is_eof() || error.is_closed() => return Ok(Found::Gone),
+    let mut line = match connection.map(Line::from) {
+        Ok(line) => line,
+        Err(error) if is_gone(&error) => return Ok(Found::Gone),
+        // A handshake whose other end is gone may only see that nothing comes.
+        Err(error) if error.is_timeout() => return Ok(Found::Gone),
         Err(error) => return Err(error.into()),
     };
-    conn.set_read_timeout(Some(GONE_SOON));
-    match conn.peek(1).await {
-        Ok(bytes) => Ok(Found::Sent(bytes.to_vec())),
-        Err(error) if error.is_eof() || error.is_closed() => Ok(Found::Gone),
-        Err(error) if *error.kind() == ErrorKind::TimedOut => {
+    match line.hear(1, GONE_SOON).await? {
+        Heard::Bytes(bytes) => Ok(Found::Sent(bytes)),
+        Heard::Gone => Ok(Found::Gone),
+        Heard::Nothing => {
             Err(Failure::broken("a dial that was given up left a connection that lives"))
         }
-        Err(error) => Err(error.into()),
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dipole_net::{Addr, ConnExt, DialerExt, ErrorKind, ListenOptions};
+use dipole_net::{Addr, ErrorKind, ListenOptions};
 use tokio::time::{Instant, timeout};
 
 use super::footprint::{Footprint, KEPT, accept_the_kept};
 use crate::Subject;
+use crate::line::{Line, try_dial_line};
 use crate::pair::{Rendezvous, first_address};
 use crate::verdict::{Verdict, expect_equal, expect_error};
 use crate::waiting::{expect_no_later, give_up, within};
@@ -21,7 +22,7 @@ pub(super) async fn short_timeouts(subject: Arc<Subject>) -> Verdict {
     let mut kept = Vec::new();
     for _ in 0..DIALS {
         if let Some(mut conn) = short_dial(&subject, &place.address).await? {
-            conn.write_all(KEPT).await?;
+            conn.say(KEPT).await?;
             kept.push(conn);
         }
     }
@@ -41,13 +42,10 @@ pub(super) async fn short_timeouts(subject: Arc<Subject>) -> Verdict {
 }
 
 /// A connection, or `None` when the timeout came first.
-async fn short_dial(
-    subject: &Subject,
-    address: &Addr,
-) -> Verdict<Option<Box<dyn dipole_net::Conn>>> {
+async fn short_dial(subject: &Subject, address: &Addr) -> Verdict<Option<Line>> {
     const TIMEOUT: Duration = Duration::from_millis(1);
     let begin = Instant::now();
-    let dial = subject.dialer.dial_timeout(address, Some(TIMEOUT));
+    let dial = try_dial_line(subject, address, Some(TIMEOUT));
     let dialled = within("a dial with a timeout of 1 ms", dial).await?;
     expect_no_later("a dial with a timeout of 1 ms", TIMEOUT, begin.elapsed())?;
     match dialled {
@@ -61,7 +59,7 @@ pub(super) async fn dropped_dials(subject: Arc<Subject>) -> Verdict {
     let mut place = Rendezvous::new(&subject).await?;
     let footprint = Footprint::of(&mut place).await?;
     for attempt in 0..DIALS {
-        let dial = subject.dialer.dial_timeout(&place.address, None);
+        let dial = try_dial_line(&subject, &place.address, None);
         match attempt % 10 {
             polls @ 0..5 => drop(give_up(polls, dial).await),
             // At some moment of its course, where it waits for time to pass.
@@ -76,7 +74,7 @@ pub(super) async fn dropped_dials(subject: Arc<Subject>) -> Verdict {
     };
     let footprint = Footprint::of(&mut place).await?;
     for polls in 0..DIALS {
-        let dial = subject.dialer.dial_timeout(&crowded.address, None);
+        let dial = try_dial_line(&subject, &crowded.address, None);
         drop(give_up(polls % 5, dial).await);
     }
     footprint.expect_no_more("after dials of a crowded listener").await

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::footprint::Footprint;
 use crate::Subject;
 use crate::pair::{Rendezvous, TemporaryFolder, first_address, listen};
-use crate::verdict::{Failure, Verdict, expect_error};
+use crate::verdict::{Failure, Verdict, expect_error, expect_error_of};
 use crate::waiting::expect_no_later;
 
 /// Far more than a failure on this machine takes.
@@ -22,7 +22,18 @@ pub(super) async fn each_failure_has_its_kind(subject: Arc<Subject>) -> Verdict 
     let capabilities = subject.dialer.capabilities();
 
     let address = first_address(&subject)?;
-    expect_failure(&subject, &nobody_listens(&subject, &address)?, &ErrorKind::Refused).await?;
+    if capabilities.udp {
+        // Nothing tells a dialer of UDP for sure that nobody is there.
+        let mut options = DialOptions::default();
+        options.timeout = Some(Duration::from_millis(300));
+        let address = nobody_listens(&subject, &address)?;
+        let dialled = subject.dialer.dial_connection(&address, &options).await;
+        let kinds = [ErrorKind::TimedOut, ErrorKind::Refused];
+        expect_error_of(dialled, &kinds, "a dial to where nobody listens")?;
+    } else {
+        let address = nobody_listens(&subject, &address)?;
+        expect_failure(&subject, &address, &ErrorKind::Refused).await?;
+    }
     let foreign = Addr::other("nosuch", "x");
     expect_failure(&subject, &foreign, &ErrorKind::Unsupported).await?;
     if capabilities.host_names {
@@ -30,8 +41,8 @@ pub(super) async fn each_failure_has_its_kind(subject: Arc<Subject>) -> Verdict 
         let unknown = Addr::host(&format!("{}.invalid", "x".repeat(64)), 80);
         expect_failure(&subject, &unknown, &ErrorKind::UnknownHost).await?;
     }
-    if capabilities.tcp {
-        tcp(&subject, &place.address).await?;
+    if capabilities.tcp || capabilities.udp {
+        ip(&subject, &place.address).await?;
     }
     if capabilities.unix_paths {
         unix_paths(&subject).await?;
@@ -46,10 +57,10 @@ pub(super) async fn each_failure_has_its_kind(subject: Arc<Subject>) -> Verdict 
     footprint.expect_no_more("after failed dials").await
 }
 
-async fn tcp(subject: &Subject, listening: &Addr) -> Verdict {
+async fn ip(subject: &Subject, listening: &Addr) -> Verdict {
     // No way leads to the broadcast address, RFC 1122 section 4.2.3.10; Linux says so without
     // sending a packet, which other systems do not promise.
-    if cfg!(target_os = "linux") {
+    if cfg!(target_os = "linux") && subject.dialer.capabilities().tcp {
         let broadcast = Addr::Ip(([255, 255, 255, 255], 80).into());
         expect_failure(subject, &broadcast, &ErrorKind::Unreachable).await?;
     }

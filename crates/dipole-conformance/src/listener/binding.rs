@@ -14,7 +14,7 @@ pub(super) async fn each_failure_has_its_kind(subject: Arc<Subject>) -> Verdict 
     let capabilities = subject.transport.capabilities();
     expect_failure(&subject, &Addr::other("nosuch", "x"), &ErrorKind::Unsupported)?;
     taken(&subject, &first_address(&subject)?).await?;
-    if capabilities.tcp {
+    if capabilities.tcp || capabilities.udp {
         // RFC 5737: no machine has this address.
         let foreign = Addr::Ip(([192, 0, 2, 1], 0).into());
         expect_failure(&subject, &foreign, &ErrorKind::AddrNotAvailable)?;
@@ -48,7 +48,7 @@ async fn taken(subject: &Arc<Subject>, address: &Addr) -> Verdict {
         if shards == 1 {
             let listener = listeners.remove(0);
             let mut place = Rendezvous { subject: Arc::clone(subject), listener, address };
-            place.connect().await.map_err(|failure| failure.of("after a second listen"))?;
+            place.connect_line().await.map_err(|failure| failure.of("after a second listen"))?;
         }
     }
     Ok(())
@@ -80,7 +80,7 @@ pub(super) async fn real_port(subject: Arc<Subject>) -> Verdict {
             format!("{address} listened on twice reports {} both times", one.address)
         })?;
         for place in [&mut one, &mut other] {
-            place.connect().await.map_err(|failure| failure.of(&place.address))?;
+            place.connect_line().await.map_err(|failure| failure.of(&place.address))?;
         }
     }
     match subject.addresses.is_empty() {

@@ -3,6 +3,7 @@
 mod binding;
 mod descriptors;
 mod handlers;
+mod handshake;
 mod hooks;
 mod shards;
 mod shutdown;
@@ -10,11 +11,8 @@ mod stage;
 mod swap;
 mod unix_path;
 
-use dipole_net::BoxFuture;
-
+use crate::Case;
 use crate::pair::once;
-use crate::verdict::Failure;
-use crate::{Case, Outcome};
 
 /// Every statement about listeners and the life cycle, in order.
 pub(crate) const CASES: &[Case] = &[
@@ -37,7 +35,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         id: "L4",
         sentence: "one silent client in a TLS or QUIC handshake delays no other",
-        run: |_| no_handshake(),
+        run: |subject| once(subject, handshake::silent_client_delays_no_other),
     },
     Case {
         id: "L5",
@@ -91,12 +89,6 @@ pub(crate) const CASES: &[Case] = &[
         run: |subject| once(subject, swap::under_load),
     },
 ];
-
-/// A byte stream without TLS is ready as it arrives; whether a handshake blocks the accept loop is
-/// for a layer that has one.
-fn no_handshake() -> BoxFuture<'static, Outcome> {
-    Box::pin(async { Err(Failure::not_applicable("a handshake (the kit has no TLS yet)")).into() })
-}
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,8 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::yield_now;
 
 use crate::Subject;
-use crate::pair::{dial, first_address};
+use crate::line::dial_line;
+use crate::pair::first_address;
 use crate::verdict::{Failure, Verdict, expect, expect_equal};
 use crate::waiting::{Task, within};
 
@@ -39,7 +40,7 @@ pub(super) async fn all_get_connections(subject: Arc<Subject>) -> Verdict {
     for _ in 0..DIALS / BURST {
         let mut dialled = Vec::new();
         for _ in 0..BURST {
-            dialled.push(dial(&subject, &address).await?);
+            dialled.push(dial_line(&subject, &address).await?);
         }
         for _ in 0..BURST {
             let next = within("accept by any of the shards", all_accepted.recv()).await?;
@@ -60,7 +61,10 @@ async fn worker(
     accepted: UnboundedSender<Result<usize, Error>>,
 ) {
     loop {
-        let next = poll_fn(|cx| listener.poll_accept(cx)).await;
+        let next = match poll_fn(|cx| listener.poll_accept(cx)).await {
+            Ok(incoming) => incoming.accept().await,
+            Err(error) => Err(error),
+        };
         if accepted.send(next.map(|_| shard)).is_err() {
             return;
         }

@@ -9,7 +9,7 @@ use dipole_net::{BoxReceive, Error, ErrorKind, ReceiveStreamExt, SendStreamExt};
 use tokio::time::Instant;
 
 use super::setup::{Pair, Terms, on_both_ends, under};
-use super::traffic::{KIB, MIB, Shared, WHILE, exchange, expect_all, expect_read, moment};
+use super::traffic::{KIB, Shared, WHILE, exchange, expect_all, expect_read, moment};
 use crate::Case;
 use crate::random::random_bytes;
 use crate::verdict::{Failure, Verdict, expect, expect_error};
@@ -97,7 +97,7 @@ fn small_windows() -> Terms {
 }
 
 pub(super) async fn write_deadlines(Pair { conn, peer, place, .. }: Pair) -> Verdict {
-    let data = random_bytes(18, MIB);
+    let data = random_bytes(18, 256 * KIB);
     let (mut ours, mut theirs) = exchange(&conn, &peer).await?;
     let mut rest = data.clone();
     ours.send.set_write_deadline(from_now(Duration::from_millis(80)));
@@ -105,7 +105,7 @@ pub(super) async fn write_deadlines(Pair { conn, peer, place, .. }: Pair) -> Ver
         let taken = within("a write", poll_fn(|cx| ours.send.poll_write_bytes(cx, &mut rest)));
         match taken.await? {
             Ok(_) if rest.is_empty() => {
-                return Err(Failure::broken("1 MiB was taken with nobody reading"));
+                return Err(Failure::broken("256 KiB were taken with nobody reading"));
             }
             Ok(_) => {}
             Err(error) => break error,

@@ -18,7 +18,7 @@ pub(super) const CASES: &[Case] = &[Case {
 }];
 
 const STREAMS: u64 = 80;
-const LENGTH: usize = 32 * KIB;
+const LENGTH: usize = 6 * KIB;
 
 /// What becomes of a stream: the number is in its first bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -20,6 +20,8 @@ mod setup;
 mod traffic;
 mod write;
 
+pub(crate) use setup::{Place, Terms};
+
 use crate::Case;
 
 /// Every statement about streams, in order.

@@ -42,7 +42,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 pub(super) async fn bytes_in_order(Pair { conn, peer, place, .. }: Pair) -> Verdict {
-    let sent = random_bytes(10, 512 * KIB);
+    let sent = random_bytes(10, 256 * KIB);
     let (mut ours, mut theirs) = exchange(&conn, &peer).await?;
     let data = sent.clone();
     let writer = Task::start(async move {

@@ -43,10 +43,10 @@ async fn everything(subject: Arc<Subject>) -> Verdict {
         options.connection_window = 1024 * KIB as u32;
         options.send_window = 64 * KIB as u32;
     });
+    // All at once: they wait for the path, not for the machine.
+    let mut scenarios = tokio::task::JoinSet::new();
     for lost in [1, 10] {
         let rough = Roughness::of(lost, Duration::from_millis(50));
-        // All at once: they wait for the path, not for the machine.
-        let mut scenarios = tokio::task::JoinSet::new();
         for (id, scenario) in SCENARIOS {
             let (subject, terms) = (Arc::clone(&subject), terms.clone());
             scenarios.spawn(async move {
@@ -55,9 +55,9 @@ async fn everything(subject: Arc<Subject>) -> Verdict {
                     .map_err(|failure| failure.of(format_args!("{id} with {lost} % loss")))
             });
         }
-        while let Some(ended) = scenarios.join_next().await {
-            ended.map_err(|error| Failure::broken(error))??;
-        }
+    }
+    while let Some(ended) = scenarios.join_next().await {
+        ended.map_err(Failure::broken)??;
     }
     Ok(())
 }

@@ -31,16 +31,16 @@ pub(super) struct Pair {
 
 /// The options of the two ends.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Terms {
+pub(crate) struct Terms {
     /// Of the end under judgement.
-    pub(super) conn: StreamOptions,
+    pub(crate) conn: StreamOptions,
     /// Of the other end.
-    pub(super) peer: StreamOptions,
+    pub(crate) peer: StreamOptions,
 }
 
 impl Terms {
     /// The same for both.
-    pub(super) fn both(change: impl Fn(&mut StreamOptions)) -> Self {
+    pub(crate) fn both(change: impl Fn(&mut StreamOptions)) -> Self {
         let mut terms = Self::default();
         change(&mut terms.conn);
         change(&mut terms.peer);
@@ -102,20 +102,20 @@ where
 }
 
 /// A listener, and the way to it.
-pub(super) struct Place {
-    pub(super) subject: Arc<Subject>,
-    pub(super) listener: Box<dyn Listener>,
+pub(crate) struct Place {
+    pub(crate) subject: Arc<Subject>,
+    pub(crate) listener: Box<dyn Listener>,
     /// Where to dial: the listener's address or the relay's.
-    pub(super) address: Addr,
-    pub(super) dial: DialOptions,
-    pub(super) relay: Option<Relay>,
+    pub(crate) address: Addr,
+    pub(crate) dial: DialOptions,
+    pub(crate) relay: Option<Relay>,
     end: End,
 }
 
 impl Place {
     /// Listens on the library's first address, behind a relay when `rough` asks for one and the
     /// library uses UDP.
-    pub(super) async fn new(
+    pub(crate) async fn new(
         subject: &Arc<Subject>,
         end: End,
         terms: &Terms,
@@ -160,7 +160,7 @@ impl Place {
     }
 
     /// The relay on the way; not applicable where the library does not use UDP.
-    pub(super) fn relay(&self) -> Verdict<&Relay> {
+    pub(crate) fn relay(&self) -> Verdict<&Relay> {
         self.relay.as_ref().ok_or_else(|| Failure::not_applicable("udp"))
     }
 }

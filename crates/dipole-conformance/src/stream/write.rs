@@ -5,7 +5,7 @@ use std::pin::pin;
 use dipole_net::{Error, ErrorKind, SendStreamExt};
 
 use super::setup::{Pair, Terms, on_both_ends, under};
-use super::traffic::{KIB, MIB, WHILE, exchange, expect_all};
+use super::traffic::{KIB, WHILE, exchange, expect_all};
 use crate::Case;
 use crate::random::random_bytes;
 use crate::verdict::{Verdict, expect, expect_equal, expect_error};
@@ -60,7 +60,7 @@ fn small_windows() -> Terms {
 }
 
 pub(super) async fn writing_waits(Pair { conn, peer, place, .. }: Pair) -> Verdict {
-    let data = random_bytes(17, MIB / 2);
+    let data = random_bytes(17, 256 * KIB);
     let (mut ours, mut theirs) = exchange(&conn, &peer).await?;
     // The peer's window, and what this end may hold until it is acknowledged.
     const MOST: usize = (16 + 64) * KIB;
@@ -84,7 +84,7 @@ pub(super) async fn writing_waits(Pair { conn, peer, place, .. }: Pair) -> Verdi
 }
 
 pub(super) async fn closing(Pair { conn, peer, place, .. }: Pair) -> Verdict {
-    let data = random_bytes(19, 100 * KIB);
+    let data = random_bytes(19, 40 * KIB);
     let (mut ours, mut theirs) = exchange(&conn, &peer).await?;
     within("write", ours.send.write_all_bytes(data.clone())).await??;
     within("close", ours.send.close()).await??;
