@@ -61,9 +61,7 @@ async fn everything_times_out(Pair { conn, peer, place, .. }: Pair) -> Verdict {
     let write = Task::start(async move {
         let mut data = Bytes::from(vec![0; 4 * MIB]);
         loop {
-            if let Err(error) = poll_fn(|cx| ours.send.poll_write_bytes(cx, &mut data)).await {
-                return Err::<(), Error>(error);
-            }
+            poll_fn(|cx| ours.send.poll_write_bytes(cx, &mut data)).await?;
         }
     });
     waiting.push(("Write".into(), write));

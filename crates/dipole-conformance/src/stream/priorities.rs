@@ -62,7 +62,9 @@ async fn the_higher_one_is_first(Pair { conn, peer, place, .. }: Pair) -> Verdic
     let high_place = within("the higher one", high_read.join()).await???;
     let low_place = within("the lower one", low_read.join()).await???;
     expect(high_place < low_place, || "the stream of the lower priority was first")?;
-    (low.join().await??, high.join().await??);
+    for writer in [low, high] {
+        writer.join().await??;
+    }
     drop(place);
     Ok(())
 }
