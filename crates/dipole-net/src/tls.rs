@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{BoxFuture, Conn, Result};
+use crate::{BoxFuture, Conn, Initiator, Result};
 
 /// The client's end of TLS: turns a connection that is there into one that is secured.
 ///
@@ -108,6 +108,24 @@ pub enum TlsFault {
     Configuration,
     /// Anything else; the error's source says what.
     Other,
+}
+
+impl TlsFault {
+    /// The reason of a handshake that ended with this alert (RFC 8446 section 6.2), for libraries
+    /// that know no more: this end's alert says what it found, the peer's that it gave up.
+    #[must_use]
+    pub fn of_alert(alert: u8, by: Initiator) -> Self {
+        match (by, alert) {
+            (Initiator::Peer, _) => Self::Alert(alert),
+            (Initiator::Local, 42 | 43 | 46) => Self::BadCertificate,
+            (Initiator::Local, 44) => Self::Revoked,
+            (Initiator::Local, 45) => Self::Expired,
+            (Initiator::Local, 48) => Self::UnknownIssuer,
+            (Initiator::Local, 116) => Self::NoCertificate,
+            (Initiator::Local, 40 | 70 | 71 | 109 | 120) => Self::NothingInCommon,
+            (Initiator::Local, _) => Self::Other,
+        }
+    }
 }
 
 impl fmt::Display for TlsFault {

@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
-use dipole_net::{Error, ErrorKind, Result, StreamOptions};
+use bytes::Bytes;
+use dipole_net::{Error, Result, StreamOptions, TlsFault};
+use dipole_tls::{ClientTls, ServerTls};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{IdleTimeout, TransportConfig, VarInt};
+use rustls::server::ProducesTickets;
 
 /// What an endpoint does, apart from the connections' own options.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct QuinnOptions {
+    /// The protocols to accept, and to offer where a dial names none, best first (RFC 7301).
+    /// Default `h3`.
+    pub alpn: Vec<Bytes>,
     /// When a client first has to prove that it is at its address (RFC 9000 section 8.1.2).
     /// Default: above 256 pending handshakes.
     pub retry: Retry,
@@ -25,6 +31,7 @@ pub struct QuinnOptions {
 impl Default for QuinnOptions {
     fn default() -> Self {
         Self {
+            alpn: vec![Bytes::from_static(b"h3")],
             retry: Retry::Above(256),
             pending_handshakes: 4096,
             socket_buffer: 2 << 20,
@@ -60,15 +67,21 @@ pub(crate) const VERSION: u32 = 1;
 
 /// A listener's configuration.
 pub(crate) fn server_config(
-    tls: &rustls::ServerConfig,
+    tls: &ServerTls,
     streams: &StreamOptions,
     options: &QuinnOptions,
 ) -> Result<quinn::ServerConfig> {
-    let mut tls = tls.clone();
+    let mut tls = tls.rustls_config();
+    tls.alpn_protocols = protocols(&options.alpn);
     // RFC 9001 section 4.6.1: all or nothing.
     tls.max_early_data_size = if streams.early_data { u32::MAX } else { 0 };
+    if streams.early_data {
+        // rustls takes early data only of sessions that it remembers itself, so that none of it is
+        // taken twice.
+        tls.ticketer = Arc::new(NoTickets);
+    }
     let crypto = QuicServerConfig::try_from(tls)
-        .map_err(|error| Error::with_source(ErrorKind::InvalidInput, error))?;
+        .map_err(|error| Error::tls(TlsFault::Configuration, error))?;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
     config.transport_config(transport_config(streams, options)).migration(streams.migration);
     Ok(config)
@@ -76,15 +89,42 @@ pub(crate) fn server_config(
 
 /// A dial's configuration.
 pub(crate) fn client_config(
-    tls: rustls::ClientConfig,
+    tls: &ClientTls,
+    alpn: &[Bytes],
     streams: &StreamOptions,
     options: &QuinnOptions,
 ) -> Result<quinn::ClientConfig> {
+    let mut tls = tls.rustls_config();
+    tls.alpn_protocols = protocols(if alpn.is_empty() { &options.alpn } else { alpn });
+    tls.enable_early_data = streams.early_data;
     let crypto = QuicClientConfig::try_from(tls)
-        .map_err(|error| Error::with_source(ErrorKind::InvalidInput, error))?;
+        .map_err(|error| Error::tls(TlsFault::Configuration, error))?;
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
     config.transport_config(transport_config(streams, options)).version(VERSION);
     Ok(config)
+}
+
+fn protocols(alpn: &[Bytes]) -> Vec<Vec<u8>> {
+    alpn.iter().map(|protocol| protocol.to_vec()).collect()
+}
+
+/// Sessions are kept in memory instead.
+#[derive(Debug)]
+struct NoTickets;
+
+impl ProducesTickets for NoTickets {
+    fn enabled(&self) -> bool {
+        false
+    }
+    fn lifetime(&self) -> u32 {
+        0
+    }
+    fn encrypt(&self, _plain: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+    fn decrypt(&self, _cipher: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// What both ends have in common.

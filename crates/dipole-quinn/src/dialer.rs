@@ -63,22 +63,13 @@ impl Quinn {
             return Err(Error::with_message(ErrorKind::Unsupported, text));
         };
         let streams = options.streams.clone();
-        let mut tls = rustls::ClientConfig::clone(tls);
-        tls.enable_early_data = streams.early_data;
-        let mut name = name;
-        if let Some(asked) = &options.tls {
-            if !asked.alpn.is_empty() {
-                tls.alpn_protocols = asked.alpn.iter().map(|protocol| protocol.to_vec()).collect();
-            }
-            if !asked.server_name.is_empty() {
-                name = &asked.server_name;
-            }
-        }
+        let asked = options.tls.clone().unwrap_or_default();
+        let name = if asked.server_name.is_empty() { name } else { &asked.server_name };
         let source = source(peer, options.local)?;
         let from = options.local.unwrap_or_else(|| SocketAddr::new(any(peer), 0));
         let socket = bind(from, None, &self.options)?;
         let local = SocketAddr::new(source, socket.local_addr()?.port());
-        let config = client_config(tls, &streams, &self.options)?;
+        let config = client_config(tls, &asked.alpn, &streams, &self.options)?;
         let deadline = Instant::now() + streams.handshake_timeout;
         // A socket for each connection, as with TCP. The endpoint ends with its connection.
         let endpoint = endpoint(socket, None)?;

@@ -1,6 +1,6 @@
 //! What quinn's errors are in the contract's words.
 
-use dipole_net::{Error, ErrorKind, Initiator};
+use dipole_net::{Error, ErrorKind, Initiator, TlsFault};
 use quinn::{ConnectError, ConnectionError, VarInt};
 
 /// The error of a connection that has ended. `closed_here` is what this end closed it with.
@@ -19,11 +19,11 @@ pub(crate) fn connection_error(error: ConnectionError, closed_here: Option<&Erro
         ConnectionError::TimedOut => return ErrorKind::TimedOut.into(),
         ConnectionError::Reset => return ErrorKind::Reset.into(),
         ConnectionError::VersionMismatch => return ErrorKind::VersionMismatch.into(),
-        ConnectionError::TransportError(error) => {
-            transport_kind(u64::from(error.code), Initiator::Local)
+        ConnectionError::TransportError(fault) => {
+            return transport_error(u64::from(fault.code), Initiator::Local, error);
         }
         ConnectionError::ConnectionClosed(close) => {
-            transport_kind(u64::from(close.error_code), Initiator::Peer)
+            return transport_error(u64::from(close.error_code), Initiator::Peer, error);
         }
         ConnectionError::CidsExhausted => ErrorKind::Exhausted,
     };
@@ -31,18 +31,19 @@ pub(crate) fn connection_error(error: ConnectionError, closed_here: Option<&Erro
 }
 
 /// RFC 9000 section 20.1.
-fn transport_kind(code: u64, by: Initiator) -> ErrorKind {
+fn transport_error(code: u64, by: Initiator, source: ConnectionError) -> Error {
     const NO_ERROR: u64 = 0x00;
     const CONNECTION_REFUSED: u64 = 0x02;
     const APPLICATION_ERROR: u64 = 0x0c;
-    match code {
+    let kind = match code {
         // The second is an application's close in mid-handshake, its code withheld (section 10.2.3).
         NO_ERROR | APPLICATION_ERROR => ErrorKind::Closed,
         CONNECTION_REFUSED => ErrorKind::Refused,
         // CRYPTO_ERROR: an alert of TLS in the lower byte.
-        0x0100..=0x01ff => ErrorKind::Tls,
+        0x0100..=0x01ff => return Error::tls(TlsFault::of_alert(code as u8, by), source),
         _ => ErrorKind::Protocol { code, by },
-    }
+    };
+    Error::with_source(kind, source)
 }
 
 /// Why a dial did not even begin.

@@ -9,8 +9,8 @@
 //! use dipole_quinn::Quinn;
 //!
 //! # async fn example(
-//! #     server: std::sync::Arc<rustls::ServerConfig>,
-//! #     client: std::sync::Arc<rustls::ClientConfig>,
+//! #     server: dipole_tls::ServerTls,
+//! #     client: dipole_tls::ClientTls,
 //! # ) -> dipole_net::Result<()> {
 //! let quinn = Quinn::new(server, client);
 //! let listeners = quinn.listen(&"127.0.0.1:0".parse().unwrap(), &ListenOptions::default())?;

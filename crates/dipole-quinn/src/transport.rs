@@ -1,11 +1,11 @@
 //! Binding addresses.
 
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
-use std::sync::Arc;
 
 use dipole_net::{
     Addr, Capabilities, Error, ErrorKind, ListenOptions, Listener, Result, Transport,
 };
+use dipole_tls::{ClientTls, ServerTls};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::QuinnOptions;
@@ -13,29 +13,30 @@ use crate::config::server_config;
 use crate::listener::listeners;
 
 /// QUIC on quinn: a transport and a dialer.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Quinn {
-    server: Option<Arc<rustls::ServerConfig>>,
-    pub(crate) client: Option<Arc<rustls::ClientConfig>>,
+    server: Option<ServerTls>,
+    pub(crate) client: Option<ClientTls>,
     pub(crate) options: QuinnOptions,
 }
 
 impl Quinn {
-    /// Listens as `server` says and dials as `client` says: certificates, roots, protocols.
+    /// Listens with the certificates of `server` and dials with the trust of `client`, the same as
+    /// over TCP. The protocols are [`QuinnOptions::alpn`].
     #[must_use]
-    pub fn new(server: Arc<rustls::ServerConfig>, client: Arc<rustls::ClientConfig>) -> Self {
+    pub fn new(server: ServerTls, client: ClientTls) -> Self {
         Self { server: Some(server), client: Some(client), options: QuinnOptions::default() }
     }
 
     /// Only listens.
     #[must_use]
-    pub fn server(tls: Arc<rustls::ServerConfig>) -> Self {
+    pub fn server(tls: ServerTls) -> Self {
         Self { server: Some(tls), client: None, options: QuinnOptions::default() }
     }
 
     /// Only dials.
     #[must_use]
-    pub fn client(tls: Arc<rustls::ClientConfig>) -> Self {
+    pub fn client(tls: ClientTls) -> Self {
         Self { server: None, client: Some(tls), options: QuinnOptions::default() }
     }
 

@@ -1,16 +1,16 @@
 //! The conformance kit judges QUIC on quinn.
 
-mod support;
-
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use dipole_conformance::{Subject, judge};
 use dipole_quinn::Quinn;
+use dipole_tls::{Authority, ClientTls, ClientTlsOptions, ServerTls, ServerTlsOptions};
 
 // One test: the kit counts descriptors and memory of the process, so nothing may run beside it.
 #[tokio::test]
 async fn quinn_keeps_the_contract() {
-    let (server, client) = support::certified();
+    let (server, client) = certified();
     let quinn = Quinn::new(server, client);
     let subject = Subject {
         name: "quinn".into(),
@@ -23,4 +23,17 @@ async fn quinn_keeps_the_contract() {
         .await
         .expect("every case is chosen");
     assert!(report.is_good(), "{}", report.table());
+}
+
+/// A server for this machine, and a client that trusts whoever certified it.
+fn certified() -> (ServerTls, ClientTls) {
+    let now = SystemTime::now();
+    let hour = Duration::from_secs(3600);
+    let authority = Authority::new("conformance", now - hour..now + hour).expect("an authority");
+    let names = ["localhost", "127.0.0.1", "::1"];
+    let issued = authority.issue(&names, now - hour..now + hour).expect("a certificate");
+    let mut trust = ClientTlsOptions::default();
+    trust.roots = authority.roots();
+    let server = ServerTls::new(&ServerTlsOptions::new(issued.identity)).expect("a server");
+    (server, ClientTls::new(&trust).expect("a client"))
 }

@@ -70,13 +70,13 @@ const RULES: &[Rule] = &[
     Rule {
         // A network library of streams. Neither HTTP nor another library.
         name: "dipole-quinn",
-        own: &["dipole-net", "dipole-io", "dipole-sockets"],
+        own: &["dipole-net", "dipole-io", "dipole-sockets", "dipole-tls"],
         foreign: Only(&["bytes", "quinn", "rustls", "socket2", "tokio"]),
     },
     Rule {
         // A network library of streams. Neither HTTP nor another library.
         name: "dipole-s2n",
-        own: &["dipole-net", "dipole-io", "dipole-sockets"],
+        own: &["dipole-net", "dipole-io", "dipole-sockets", "dipole-tls"],
         foreign: Only(&["bytes", "rustls", "s2n-quic", "socket2", "tokio"]),
     },
     Rule {

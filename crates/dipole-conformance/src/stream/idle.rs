@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dipole_net::{Error, ReceiveStreamExt};
+use dipole_net::ReceiveStreamExt;
 use tokio::time::sleep;
 
 use super::accept::Waits;
