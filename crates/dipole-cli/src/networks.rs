@@ -1,9 +1,12 @@
 //! Which network library a name means: the one place that knows.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use dipole::net::{Dialer, Transport};
+use dipole::quinn::Quinn;
 use dipole::sim::Network as SimNetwork;
+use dipole::tls::{Authority, ClientTls, ClientTlsOptions, ServerTls, ServerTlsOptions};
 use dipole::tokio::Tokio;
 
 use crate::Failure;
@@ -43,8 +46,10 @@ pub enum Clock {
 const REAL: &[&str] = &["tokio"];
 /// The libraries of this build that live inside one process.
 const SIMULATED: &[&str] = &["sim"];
+/// The libraries of this build that carry streams, and no byte streams.
+const STREAMS: &[&str] = &["quinn"];
 /// Libraries that Dipole has, but not in this build.
-const ABSENT: &[&str] = &["auto", "quinn", "s2n", "uring"];
+const ABSENT: &[&str] = &["auto", "s2n", "uring"];
 
 /// The names of the libraries of this build that reach other processes.
 #[must_use]
@@ -69,7 +74,13 @@ pub fn find(name: &str) -> Result<Network, Failure> {
             list(REAL)
         )));
     }
-    any(name).ok_or_else(|| missing(name, REAL))
+    if STREAMS.contains(&name) {
+        return Err(Failure::Job(format!(
+            "network library '{name}' carries streams, and HTTP/3 is not there yet; there are: {}",
+            list(REAL)
+        )));
+    }
+    any(name)?.ok_or_else(|| missing(name, REAL))
 }
 
 /// The library of this name, simulated or not.
@@ -77,12 +88,13 @@ pub fn find(name: &str) -> Result<Network, Failure> {
 /// # Errors
 /// As [`find`].
 pub fn find_any(name: &str) -> Result<Network, Failure> {
-    any(name).ok_or_else(|| missing(name, &[REAL, SIMULATED].concat()))
+    any(name)?.ok_or_else(|| missing(name, &[REAL, STREAMS, SIMULATED].concat()))
 }
 
-fn any(name: &str) -> Option<Network> {
-    match name {
+fn any(name: &str) -> Result<Option<Network>, Failure> {
+    Ok(match name {
         "tokio" => Some(tokio()),
+        "quinn" => Some(quinn()?),
         "sim" => {
             let sim = SimNetwork::default();
             Some(Network {
@@ -93,7 +105,30 @@ fn any(name: &str) -> Option<Network> {
             })
         }
         _ => None,
-    }
+    })
+}
+
+/// QUIC with a certificate for this machine that lasts as long as the command may.
+fn quinn() -> Result<Network, Failure> {
+    let (server, client) = certified().map_err(Failure::job)?;
+    let quinn = Quinn::new(server, client);
+    Ok(Network {
+        name: "quinn",
+        transport: Arc::new(quinn.clone()),
+        dialer: Arc::new(quinn),
+        judged: Judged { addresses: &["127.0.0.1:0", "[::1]:0"], clock: Clock::Real },
+    })
+}
+
+/// Both ends of TLS on this machine, by an authority that nobody else knows.
+fn certified() -> dipole::net::Result<(ServerTls, ClientTls)> {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let now = SystemTime::now();
+    let authority = Authority::new("dipole conformance", now - DAY..now + DAY)?;
+    let issued = authority.issue(&["localhost", "127.0.0.1", "::1"], now - DAY..now + DAY)?;
+    let mut trust = ClientTlsOptions::default();
+    trust.roots = authority.roots();
+    Ok((ServerTls::new(&ServerTlsOptions::new(issued.identity))?, ClientTls::new(&trust)?))
 }
 
 fn tokio() -> Network {
@@ -126,7 +161,7 @@ mod tests {
 
     #[test]
     fn every_name_of_this_build_is_found() {
-        for name in [REAL, SIMULATED].concat() {
+        for name in [REAL, STREAMS, SIMULATED].concat() {
             let found = find_any(name).map(|network| network.name);
             assert_eq!(found, Ok(name));
         }
@@ -139,5 +174,6 @@ mod tests {
         assert_eq!(failure, Some(Failure::Job(text.into())));
         assert!(matches!(find("epol"), Err(Failure::Usage(_))));
         assert!(matches!(find("sim"), Err(Failure::Job(_))));
+        assert!(matches!(find("quinn"), Err(Failure::Job(_))));
     }
 }

@@ -19,6 +19,8 @@ pub use dipole_http::*;
 pub use dipole_io as io;
 pub use dipole_net as net;
 
+#[cfg(feature = "quinn")]
+pub use dipole_quinn as quinn;
 #[cfg(feature = "sim")]
 pub use dipole_sim as sim;
 #[cfg(feature = "tls")]

@@ -73,6 +73,9 @@ impl Stage {
 
 /// The server to run the library under; not applicable without one.
 pub(super) fn needs_host(subject: &Subject) -> Verdict<Arc<dyn Host>> {
+    if subject.transport.capabilities().streams {
+        return Err(Failure::not_applicable("byte streams (no host serves streams yet)"));
+    }
     let lacks = || Failure::not_applicable("a server to run it under (none was given)");
     subject.host.clone().ok_or_else(lacks)
 }
