@@ -32,6 +32,9 @@ pub(crate) enum Command {
     ///
     /// Prints one line on stdout for each address, then serves until ctrl-c, which lets the requests
     /// that run come to their end.
+    ///
+    /// SIGUSR2 starts the program anew with the same arguments, gives it the listening sockets, and
+    /// ends this process once the new one serves: an upgrade without a request lost.
     Serve(ServeArgs),
     /// Fetch a URL, to stdout or into a file
     ///
@@ -64,7 +67,10 @@ pub(crate) struct ServeArgs {
     pub(crate) dir: PathBuf,
     /// Where to listen: HOST:PORT, [IPV6]:PORT, unix:PATH or unix:@NAME; may be repeated. Port 0
     /// is any free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8888")]
+    ///
+    /// [default: the sockets of the service manager (LISTEN_FDS) where there are any, else
+    /// 127.0.0.1:8888]
+    #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<String>,
     /// The network library to listen with
     #[arg(long, value_name = "NAME", default_value = "tokio")]
@@ -78,6 +84,9 @@ pub(crate) struct ServeArgs {
     /// Take orders on this Unix socket, unix:PATH or unix:@NAME: see `dipole swap`
     #[arg(long, value_name = "unix:PATH")]
     pub(crate) admin: Option<AdminSocket>,
+    /// Take the sockets over from the earlier process that is at the other end of stdin
+    #[arg(long, hide = true)]
+    pub(crate) take_over: bool,
     /// Write no access log to stderr
     #[arg(long, short)]
     pub(crate) quiet: bool,

@@ -37,6 +37,12 @@ impl ListeningSocket {
         self.keepsake.clone()
     }
 
+    /// Another process has the socket now, and with it what this one has kept: that is never
+    /// dropped here any more.
+    pub fn give_away(self) {
+        std::mem::forget(self.keepsake);
+    }
+
     /// A descriptor of one's own for the same socket: both accept from one queue.
     ///
     /// # Errors

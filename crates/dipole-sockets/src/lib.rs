@@ -33,3 +33,5 @@ pub use bind::{Bound, listen};
 pub use dial::unix_socket;
 pub use dial::{look_up, tcp_socket};
 pub use happy_eyeballs::first as first_connected;
+#[cfg(unix)]
+pub use unix_path::own_path;

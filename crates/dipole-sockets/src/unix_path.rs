@@ -3,8 +3,19 @@
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use dipole_net::Keepsake;
 use socket2::{Domain, SockAddr, Socket, Type};
+
+/// Takes charge of the path that a Unix socket is bound to: it is unlinked when the last clone of
+/// what this gives is dropped, unless somebody has put another file there since.
+///
+/// # Errors
+/// There is nothing at `path`.
+pub fn own_path(path: &Path) -> io::Result<Keepsake> {
+    Ok(Arc::new(UnixPath::bound(path)?))
+}
 
 /// A path that a listener of ours is bound to; unlinked at the end, if it is still ours (L7).
 #[derive(Debug)]

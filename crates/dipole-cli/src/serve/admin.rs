@@ -12,20 +12,24 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use dipole::net::{Addr, ListenOptions};
 use dipole::{Body, Server, ServerHandle};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::site::Site;
+use super::sources::Source;
 use crate::Failure;
 use crate::networks;
 
-/// Serves `site`'s admin socket on the caller's runtime.
-pub(super) fn start(addr: &Addr, site: Arc<Site>) -> Result<ServerHandle, Failure> {
-    let mut options = ListenOptions::default();
-    options.unix_mode = Some(0o600);
+/// Serves `site`'s admin socket on the caller's runtime; `None` where there is to be none.
+pub(super) fn start(
+    sources: Vec<Source>,
+    site: Arc<Site>,
+) -> Result<Option<ServerHandle>, Failure> {
+    if sources.is_empty() {
+        return Ok(None);
+    }
     let service = tower::service_fn(move |request: Request<Body>| {
         let (site, request) = (Arc::clone(&site), request.map(drop));
         async move {
@@ -37,9 +41,13 @@ pub(super) fn start(addr: &Addr, site: Arc<Site>) -> Result<ServerHandle, Failur
             Ok::<_, Infallible>(response)
         }
     });
-    Server::new(service)
-        .listen_with(addr.clone(), networks::default().transport, options)
+    let mut server = Server::new(service);
+    for Source { addr, options } in sources {
+        server = server.listen_with(addr, networks::default().transport, options);
+    }
+    server
         .spawn()
+        .map(Some)
         .map_err(|error| Failure::job(format_args!("the admin socket: {error}")))
 }
 

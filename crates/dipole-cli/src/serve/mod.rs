@@ -7,13 +7,16 @@
 //! | `preconditions` | what `ServeDir` leaves open of range requests |
 //! | `listing`, `listing_page`, `page` | what is in a folder, and how it looks |
 //! | `log`, `log_line` | the access log |
-//! | `signals` | when to end |
+//! | `signals` | when to end, and when to hand over |
 //! | `site` | what is served, and with which network library |
 //! | `admin` | the socket that takes orders |
+//! | `sources` | where to listen |
+//! | `inheritance` | sockets that pass from one process to another |
 
 mod admin;
 mod disk;
 mod files;
+mod inheritance;
 mod listing;
 mod listing_page;
 mod log;
@@ -22,24 +25,28 @@ mod page;
 mod preconditions;
 mod signals;
 mod site;
+mod sources;
 mod time;
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dipole::net::{Addr, Error, ErrorKind, ListenOptions};
+use dipole::net::{Error, ErrorKind};
 use dipole::{Body, Drained, HttpService, Server, ServerConfig, ServerHandle, WhenClientLeaves};
 use http::Request;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::files::Files;
+use self::inheritance::{Inherited, Role};
 use self::log::{Log, Scope};
 use self::log_line::Format;
-use self::signals::Signals;
+use self::signals::{Asked, Signals};
 use self::site::Site;
+use self::sources::{Source, Sources};
 use crate::Failure;
 use crate::args::ServeArgs;
 use crate::networks::{self, Network};
@@ -60,12 +67,18 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
         // Before the address is announced: from then on a signal means a drain.
         let signals = Signals::listen()
             .map_err(|error| Failure::job(format_args!("cannot wait for signals: {error}")))?;
-        let server = start(args, &network, service(files, log.clone()))?;
+        let sources = Sources::of(args)?;
+        let server = start(args, &network, sources.site, service(files, log.clone()))?;
         let site = Arc::new(Site::new(server.clone(), network));
-        let admin = args.admin.as_ref().map(|socket| admin::start(socket.addr(), site.clone()));
-        let admin = admin.transpose()?;
+        let admin = admin::start(sources.admin, site.clone())?;
         announce(&site, format);
-        let status = serve(&server, signals, args.drain_timeout, &log, format).await;
+        if let Some(heir) = sources.heir {
+            heir.serves().map_err(|why| {
+                Failure::job(format_args!("cannot take over from an earlier process: {why}"))
+            })?;
+        }
+        let status =
+            serve(&server, admin.as_ref(), signals, args.drain_timeout, &log, format).await;
         if let Some(admin) = admin {
             // Nobody waits for an order that is given at the very end.
             let _ = admin.shutdown(Duration::ZERO).await;
@@ -78,6 +91,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
 fn start(
     args: &ServeArgs,
     network: &Network,
+    sources: Vec<Source>,
     service: impl HttpService,
 ) -> Result<ServerHandle, Failure> {
     let mut config = ServerConfig::default();
@@ -87,11 +101,8 @@ fn start(
         .config(config)
         .workers(usize::from(args.workers))
         .expose_connection_info();
-    for text in &args.listen {
-        let addr: Addr = text
-            .parse()
-            .map_err(|error| Failure::job(format_args!("cannot listen on {text}: {error}")))?;
-        server = server.listen_with(addr, site::transport(network), ListenOptions::default());
+    for Source { addr, options } in sources {
+        server = server.listen_with(addr, site::transport(network), options);
     }
     server.start().map_err(|error| Failure::Job(explain(&error)))
 }
@@ -151,29 +162,64 @@ fn announce(site: &Site, format: Format) {
 /// a second signal comes.
 async fn serve(
     server: &ServerHandle,
+    admin: Option<&ServerHandle>,
     mut signals: Signals,
     drain_timeout: Duration,
     log: &Log,
     format: Format,
 ) -> ExitCode {
-    tokio::select! {
-        () = signals.next() => {}
-        () = server.wait() => {
-            log.say("dipole: the server has ended by itself");
-            return ExitCode::from(1);
+    let end = loop {
+        let asked = tokio::select! {
+            asked = signals.next() => asked,
+            () = server.wait() => {
+                log.say("dipole: the server has ended by itself");
+                return ExitCode::from(1);
+            }
+        };
+        match asked {
+            Asked::End => break End::Drain,
+            Asked::HandOver => match hand_over(server, admin).await {
+                Ok(process) => {
+                    say(
+                        log,
+                        format,
+                        format_args!("handed over to process {process}"),
+                        json!({
+                            "event": "handed over", "process": process,
+                        }),
+                    );
+                    break End::Retire;
+                }
+                Err(why) => say(
+                    log,
+                    format,
+                    format_args!("not handed over: {why}"),
+                    json!({
+                        "event": "not handed over", "error": why.to_string(),
+                    }),
+                ),
+            },
         }
-    }
+    };
     let open = server.stats().open_connections;
     let connections = if open == 1 { "connection" } else { "connections" };
-    match format {
-        Format::Text => {
-            log.say(format_args!("draining, {open} {connections} open, ctrl-c again to end now"))
+    say(
+        log,
+        format,
+        format_args!("draining, {open} {connections} open, ctrl-c again to end now"),
+        json!({
+            "event": "draining", "connections": open,
+        }),
+    );
+    let drained = async {
+        match end {
+            End::Drain => server.shutdown(drain_timeout).await,
+            End::Retire => server.retire(drain_timeout).await,
         }
-        Format::Json => log.say(json!({"event": "draining", "connections": open})),
-    }
+    };
     let drained = tokio::select! {
-        drained = server.shutdown(drain_timeout) => drained,
-        () = signals.next() => return ExitCode::from(1),
+        drained = drained => drained,
+        _ = signals.next() => return ExitCode::from(1),
     };
     match (drained, format) {
         (Drained::Whole, Format::Text) => {}
@@ -186,4 +232,30 @@ async fn serve(
         }
     }
     ExitCode::SUCCESS
+}
+
+/// How a server that serves well comes to its end.
+enum End {
+    /// Its clients go elsewhere.
+    Drain,
+    /// Another process has its sockets.
+    Retire,
+}
+
+/// Starts this program anew and gives it the sockets; its process id.
+async fn hand_over(server: &ServerHandle, admin: Option<&ServerHandle>) -> io::Result<u32> {
+    let mut inheritance = Inherited::of(server, Role::Site).await.map_err(io::Error::other)?;
+    if let Some(admin) = admin {
+        inheritance.extend(Inherited::of(admin, Role::Admin).await.map_err(io::Error::other)?);
+    }
+    let bequeathed = tokio::task::spawn_blocking(|| inheritance::bequeath(inheritance));
+    bequeathed.await.map_err(io::Error::other)?
+}
+
+/// Says what happens, in the log's form.
+fn say(log: &Log, format: Format, text: impl Display, event: Value) {
+    match format {
+        Format::Text => log.say(text),
+        Format::Json => log.say(event),
+    }
 }

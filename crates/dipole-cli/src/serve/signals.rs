@@ -1,12 +1,22 @@
-//! When to end: ctrl-c, or the service manager's word.
+//! When to end: ctrl-c, or the service manager's word. And when to hand over: SIGUSR2.
 
 use std::io;
 
-/// The signals that end the server, from the moment it was made.
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    End,
+    /// Another process is to go on with the sockets.
+    #[cfg(unix)]
+    HandOver,
+}
+
+/// The signals that the server obeys, from the moment it was made.
 #[cfg(unix)]
 pub(super) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    hand_over: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
@@ -16,14 +26,16 @@ impl Signals {
         use tokio::signal::unix::{SignalKind, signal};
 
         let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+        let hand_over = signal(SignalKind::user_defined2())?;
+        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)?, hand_over })
     }
 
     /// The next signal.
-    pub(super) async fn next(&mut self) {
+    pub(super) async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.hand_over.recv() => Asked::HandOver,
         }
     }
 }
@@ -42,7 +54,8 @@ impl Signals {
     }
 
     /// The next ctrl-c.
-    pub(super) async fn next(&mut self) {
+    pub(super) async fn next(&mut self) -> Asked {
         self.interrupt.recv().await;
+        Asked::End
     }
 }

@@ -52,6 +52,7 @@ impl<S: HttpService> Gate<S> {
         loop {
             let (accepted, room) = match self.event().await {
                 Event::End => return,
+                Event::Retire => return self.empty().await,
                 Event::Asked(command) => {
                     self.obey(command).await;
                     continue;
@@ -85,8 +86,10 @@ impl<S: HttpService> Gate<S> {
         let mut next = pin!(next(&mut **listener, &worker.limits));
         poll_fn(|cx| {
             place.settle(cx);
-            if place.phase() >= Phase::Draining {
-                return Poll::Ready(Event::End);
+            match place.phase() {
+                Phase::Serving => {}
+                Phase::Retiring => return Poll::Ready(Event::Retire),
+                Phase::Draining | Phase::Ending => return Poll::Ready(Event::End),
             }
             if let Poll::Ready(Some(command)) = commands.poll_recv(cx) {
                 return Poll::Ready(Event::Asked(command));
@@ -140,6 +143,8 @@ impl<S: HttpService> Gate<S> {
 enum Event {
     /// The server drains.
     End,
+    /// Another process goes on with the socket.
+    Retire,
     Asked(Command),
     Accepted(Result<Incoming>, Option<OwnedSemaphorePermit>),
 }

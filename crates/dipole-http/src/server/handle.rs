@@ -29,6 +29,7 @@ struct Shared {
     addrs: Vec<Addr>,
     counters: Arc<Counters>,
     workers: Vec<Arc<Generations>>,
+    retire_timeout: Duration,
     /// In the order of `addrs`. Locked while one of them is swapped.
     posts: Mutex<Vec<Post>>,
 }
@@ -48,12 +49,14 @@ impl ServerHandle {
     pub(super) fn new(
         counters: Arc<Counters>,
         workers: Vec<Arc<Generations>>,
+        retire_timeout: Duration,
         posts: Vec<Post>,
     ) -> (Self, watch::Sender<()>) {
         let (enlist, alive) = watch::channel(());
         let addrs = posts.iter().map(|post| post.addr.clone()).collect();
         let posts = Mutex::new(posts);
-        (Self { shared: Arc::new(Shared { addrs, counters, workers, posts }), alive }, enlist)
+        let shared = Shared { addrs, counters, workers, retire_timeout, posts };
+        (Self { shared: Arc::new(shared), alive }, enlist)
     }
 
     /// The addresses that the server really listens on, in the order of its `listen` calls.
@@ -80,6 +83,18 @@ impl ServerHandle {
         // A handler that blocks its thread cannot be dropped; the process's end is its end.
         let _ = tokio::time::timeout(LAST_WAIT, self.wait()).await;
         Drained::CutShort
+    }
+
+    /// Ends the server after another process has taken its [`sockets`](Self::sockets) over, without
+    /// a request lost: it stops accepting, but for what it holds already; the next answer of each
+    /// connection says `connection: close`, and those that stay idle for
+    /// [`retire_timeout`](crate::ServerConfig::retire_timeout) are closed. Then it is as with
+    /// [`shutdown`](Self::shutdown).
+    pub async fn retire(&self, deadline: Duration) -> Drained {
+        self.enter(Phase::Retiring);
+        // Whether or not they all have ended in that time, what follows is the same.
+        let _ = tokio::time::timeout(self.shared.retire_timeout, self.wait()).await;
+        self.shutdown(deadline).await
     }
 
     /// Ends when the server has ended.

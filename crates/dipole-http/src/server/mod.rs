@@ -275,6 +275,7 @@ impl<S: HttpService> Server<S> {
             let message = "the server has no address to listen on";
             return Err(Error::with_message(ErrorKind::InvalidInput, message));
         }
+        let retire_timeout = self.config.retire_timeout;
         let group = worker::Group::new(self.config, self.hooks);
         let mut posts = Vec::new();
         let crew: Vec<_> = (0..self.workers.get()).map(|_| Arc::new(Generations::new())).collect();
@@ -301,7 +302,8 @@ impl<S: HttpService> Server<S> {
             }
             posts.push(Post { addr, options, loops });
         }
-        let (handle, alive) = ServerHandle::new(group.counters(), crew.clone(), posts);
+        let (handle, alive) =
+            ServerHandle::new(group.counters(), crew.clone(), retire_timeout, posts);
         let work = crew
             .into_iter()
             .zip(gates_of)

@@ -9,7 +9,8 @@ use std::task::{Context, Waker};
 pub(crate) enum Phase {
     /// It serves.
     Serving,
-    /// Another listener has taken over: the next answer of a connection is its last.
+    /// Another listener has taken over: nothing more is accepted, and the next answer of a
+    /// connection is its last.
     Retiring,
     /// It accepts nothing, idle connections close, running requests end.
     Draining,

@@ -136,7 +136,11 @@ impl Serving {
 
     /// Serves, and waits until it says that it listens on so many addresses.
     pub(crate) fn listening(arguments: &[&str], addresses: usize) -> Self {
-        let mut program = Program::start(arguments);
+        Self::spawned(Program::start(arguments), addresses)
+    }
+
+    /// Waits until a program says that it listens on so many addresses.
+    pub(crate) fn spawned(mut program: Program, addresses: usize) -> Self {
         let stdout = lines(program.child.stdout.take().expect("a piped stdout"));
         let stderr = lines(program.child.stderr.take().expect("a piped stderr"));
         let line = |_| match stdout.recv_timeout(LIMIT) {
@@ -170,6 +174,11 @@ impl Serving {
 
     pub(crate) fn signal(&self, signal: Signal) {
         self.program.signal(signal);
+    }
+
+    /// Its exit status, once it has ended; others may hold its stderr open.
+    pub(crate) fn status(mut self) -> Option<i32> {
+        self.program.status().code()
     }
 
     /// Its exit status and what else it wrote on stderr, once it has ended.
