@@ -131,6 +131,7 @@ const RULES: &[Rule] = &[
         own: &[
             "dipole-net",
             "dipole-io",
+            "dipole-sockets",
             "dipole-tokio",
             "dipole-uring",
             "dipole-quinn",
