@@ -11,6 +11,8 @@ mod far_http2;
 mod http2;
 mod keep_alive;
 mod limits;
+mod misbehaving;
+mod pool;
 mod repeated;
 mod requests;
 mod responses;
