@@ -306,7 +306,14 @@ fn write_framing(framing: Framing, sink: &mut impl Sink) {
 /// How many digits `number` has.
 #[inline]
 fn digits(number: u64) -> usize {
-    number.checked_ilog10().map_or(1, |log| log as usize + 1)
+    // Most lengths are short, and a comparison costs less than a logarithm.
+    match number {
+        0..10 => 1,
+        10..100 => 2,
+        100..1_000 => 3,
+        1_000..10_000 => 4,
+        _ => number.ilog10() as usize + 1,
+    }
 }
 
 /// Where an encoder writes: the same code counts and fills, so that they cannot differ.

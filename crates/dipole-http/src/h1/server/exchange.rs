@@ -54,7 +54,13 @@ pin_project! {
 }
 
 impl<S: HttpService> Exchange<S> {
-    pub(super) fn new() -> Self {
+    /// Made where it stays: it is too large to be moved for each request.
+    #[inline]
+    pub(super) fn on_heap() -> Pin<Box<Self>> {
+        Box::into_pin(Box::write(Box::new_uninit(), Self::new()))
+    }
+
+    fn new() -> Self {
         let asked = Asked { method: Method::GET, version: Version::HTTP_11, keep_alive: false };
         let state = State::Head { scan: HeadScan::default() };
         Self { asked, incoming: RequestBody::none(), state }

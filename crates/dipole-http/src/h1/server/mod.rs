@@ -55,7 +55,7 @@ async fn serve<S: HttpService>(conn: Box<dyn Conn>, session: Session<S>) {
     let mut ending = Ending(Some(Connection::new(conn, worker, info)));
     let Some(connection) = &mut ending.0 else { return };
     while connection.wait_for_request().await {
-        let mut exchange = Box::pin(Exchange::<S>::new());
+        let mut exchange = Exchange::<S>::on_heap();
         let answered =
             poll_fn(|cx| connection.poll_answer(&mut service, exchange.as_mut(), cx)).await;
         drop(exchange);
