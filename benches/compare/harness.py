@@ -12,6 +12,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 SERVERS = ["bare", "dipole", "dipole_axum", "hyper", "axum", "actix", "ntex"]
+# Those that speak TLS; they are compared with each other.
+TLS_SERVERS = ["dipole_tls", "hyper_tls"]
 START_SECONDS = 10
 
 
@@ -35,8 +37,11 @@ def build(servers):
     command = ["cargo", "build", "--release", "--message-format=json-render-diagnostics"]
     for server in servers:
         command += ["--bin", server]
-    if any(server.startswith("dipole") for server in servers):
-        command += ["--features", "dipole"]
+    features = {"dipole"} if any(server.startswith("dipole") for server in servers) else set()
+    if any(server.endswith("_tls") for server in servers):
+        features.add("tls")
+    if features:
+        command += ["--features", ",".join(sorted(features))]
     # Cargo's own progress goes to stderr, as it is.
     done = subprocess.run(command, cwd=FOLDER, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:

@@ -28,6 +28,14 @@ pub fn mebibyte() -> Bytes {
     Bytes::from_static(&MEBIBYTE)
 }
 
+/// A certificate that is its own issuer, and its key (ECDSA P-256), as PEM.
+#[cfg(feature = "tls")]
+pub fn certificate() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
+    let made = made.expect("this name is one");
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
 /// The address after `--listen`, the only option; `127.0.0.1:0` without it.
 pub fn listen_address() -> SocketAddr {
     let mut arguments = std::env::args().skip(1);
