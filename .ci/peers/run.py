@@ -3,8 +3,8 @@
     python run.py --release DIR --undici DIR [--only REGEX]
 
 `--release` is the folder with `dipole` and `examples/bench_server`; `--undici` the one that
-`npm install --prefix` was given. Python needs aiohttp. Also needed: curl, nc, nginx, node, openssl,
-slowhttptest, wrk. Ends with status 0 when every check has passed.
+`npm install --prefix` was given. Python needs aiohttp and httpx with h2. Also needed: curl, h2load,
+nc, nghttp, nginx, node, openssl, slowhttptest, wrk. Ends with status 0 when every check has passed.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import time
 import with_curl  # noqa: F401: each of these brings its checks
 import with_http_client  # noqa: F401
 import with_aiohttp  # noqa: F401
+import with_http2  # noqa: F401
 import with_load  # noqa: F401
 import with_secured_upstreams  # noqa: F401
 from harness import Server, check, end_on_signal, holds, run_checks, same

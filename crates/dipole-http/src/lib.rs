@@ -13,6 +13,8 @@
 //! | `h1/client/` | HTTP/1.1, the client's end of a connection |
 //! | `h1/codec/` | HTTP/1.1 as bytes in and bytes out |
 //! | `h2/client/` | HTTP/2 by hyper, the client's end of a connection |
+//! | `h2/server/` | HTTP/2 by hyper, the server's end of a connection |
+//! | `runtime/` | what hyper asks of a runtime |
 //! | `client/` | the client and its pool |
 
 #![forbid(unsafe_code)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http::request::Parts;
@@ -127,29 +127,30 @@ impl<S: HttpService> Answer<S> {
         Poll::Ready(Err(FAILED))
     }
 
-    /// What ends the handler from outside: a fault of the request's body, or its time.
-    fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<Refusal> {
-        let Some(running) = &self.running else { return Poll::Pending };
-        let counters = &running.connection.worker.counters;
-        if let Some(fault) = self.fault.as_ref().and_then(|fault| fault.poll(cx)) {
-            return match fault {
-                BodyError::TooLarge { .. } => {
-                    counters.rejected.add_one();
-                    Poll::Ready(TOO_LARGE)
-                }
-                BodyError::TimedOut => {
-                    counters.timed_out.add_one();
-                    Poll::Ready(BODY_TOO_SLOW)
-                }
-                // The peer has broken the request off: the protocol sees that itself.
-                _ => Poll::Pending,
-            };
+    /// A fault of the request's body that ends the handler.
+    fn fault(&self, cx: &Context<'_>) -> Option<Refusal> {
+        let counters = &self.running.as_ref()?.connection.worker.counters;
+        match self.fault.as_ref()?.poll(cx)? {
+            BodyError::TooLarge { .. } => {
+                counters.rejected.add_one();
+                Some(TOO_LARGE)
+            }
+            BodyError::TimedOut => {
+                counters.timed_out.add_one();
+                Some(BODY_TOO_SLOW)
+            }
+            // The peer has broken the request off: the protocol sees that itself.
+            _ => None,
         }
-        if self.timer.poll_passed(cx).is_ready() {
-            counters.timed_out.add_one();
-            return Poll::Ready(HANDLER_TOO_SLOW);
+    }
+
+    /// Ready when the handler has had its time.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Refusal> {
+        ready!(self.timer.poll_passed(cx));
+        if let Some(running) = &self.running {
+            running.connection.worker.counters.timed_out.add_one();
         }
-        Poll::Pending
+        Poll::Ready(HANDLER_TOO_SLOW)
     }
 
     fn finished(
@@ -209,10 +210,15 @@ impl<S: HttpService> Future for Answer<S> {
         if let State::Refused(refusal) = this.state {
             return Poll::Ready(this.finished(Err(refusal)));
         }
-        if let Poll::Ready(result) = this.poll_service(cx) {
+        let polled = this.poll_service(cx);
+        // A fault of the body goes before what the handler makes of it, as on HTTP/1.1.
+        if let Some(refusal) = this.fault(cx) {
+            return Poll::Ready(this.finished(Err(refusal)));
+        }
+        if let Poll::Ready(result) = polled {
             return Poll::Ready(this.finished(result));
         }
-        this.poll_stopped(cx).map(|refusal| this.finished(Err(refusal)))
+        this.poll_late(cx).map(|refusal| this.finished(Err(refusal)))
     }
 }
 
