@@ -7,6 +7,7 @@ use std::thread::available_parallelism;
 use serde_json::json;
 
 use crate::args::DoctorArgs;
+use crate::networks::Choice;
 use crate::output::print;
 use crate::{Failure, networks};
 
@@ -22,8 +23,22 @@ struct Findings {
     system: String,
     cores: Option<usize>,
     networks: &'static [&'static str],
+    /// What `--network auto` would pick.
+    auto: Choice,
+    io_uring: Vec<Feature>,
+    /// How much memory the process may lock, in bytes.
+    locked_memory: Option<Limits>,
     /// How many descriptors the process may have open, now and at most.
     descriptors: Option<Limits>,
+}
+
+/// A feature of the kernel's that a network library uses.
+struct Feature {
+    name: &'static str,
+    /// False for one that the library works without.
+    is_required: bool,
+    /// Why it is not there; `None` where it is.
+    missing: Option<String>,
 }
 
 /// A limit of the process; `None` is no limit.
@@ -39,6 +54,9 @@ impl Findings {
             system: system(),
             cores: available_parallelism().ok().map(usize::from),
             networks: networks::names(),
+            auto: Choice::here(),
+            io_uring: io_uring(),
+            locked_memory: locked_memory(),
             descriptors: descriptors(),
         }
     }
@@ -49,7 +67,21 @@ impl Findings {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "cores         {cores}");
         let _ = writeln!(text, "networks      {}", self.networks.join(", "));
+        let _ = writeln!(text, "auto          {}: {}", self.auto.name, self.auto.reason);
+        for (index, feature) in self.io_uring.iter().enumerate() {
+            let label = if index == 0 { "io_uring" } else { "" };
+            let finding = match (&feature.missing, feature.is_required) {
+                (None, _) => "yes",
+                (Some(reason), true) => &format!("NO: {reason}"),
+                (Some(reason), false) => &format!("no, and does without: {reason}"),
+            };
+            let _ = writeln!(text, "{label:<13} {}: {finding}", feature.name);
+        }
         let limit = |limit: Option<u64>| limit.map_or("unlimited".into(), |n| n.to_string());
+        if let Some(Limits { now, at_most }) = &self.locked_memory {
+            let (now, at_most) = (limit(*now), limit(*at_most));
+            let _ = writeln!(text, "locked memory {now} bytes (at most {at_most})");
+        }
         match &self.descriptors {
             None => text.push_str("descriptors   unknown\n"),
             Some(Limits { now, at_most }) => {
@@ -71,6 +103,16 @@ impl Findings {
             "system": self.system,
             "cores": self.cores,
             "networks": self.networks,
+            "auto": {"name": self.auto.name, "reason": self.auto.reason},
+            "io_uring": self.io_uring.iter().map(|feature| json!({
+                "name": feature.name,
+                "required": feature.is_required,
+                "there": feature.missing.is_none(),
+                "reason": feature.missing,
+            })).collect::<Vec<_>>(),
+            "locked_memory": self.locked_memory.as_ref().map(|Limits { now, at_most }| {
+                json!({"now": now, "at_most": at_most})
+            }),
             "descriptors": self.descriptors.as_ref().map(|Limits { now, at_most }| {
                 json!({"now": now, "at_most": at_most})
             }),
@@ -100,5 +142,37 @@ fn descriptors() -> Option<Limits> {
 
 #[cfg(not(unix))]
 fn descriptors() -> Option<Limits> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+fn io_uring() -> Vec<Feature> {
+    use dipole::uring::{Finding, Need, Probe};
+
+    let feature = |found: dipole::uring::Feature| Feature {
+        name: found.name,
+        is_required: found.need == Need::Required,
+        missing: match found.finding {
+            Finding::There => None,
+            Finding::Missing(reason) => Some(reason),
+            _ => Some("could not be tried".into()),
+        },
+    };
+    Probe::gather().features.into_iter().map(feature).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn io_uring() -> Vec<Feature> {
+    Vec::new()
+}
+
+#[cfg(target_os = "linux")]
+fn locked_memory() -> Option<Limits> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Memlock);
+    Some(Limits { now: limit.current, at_most: limit.maximum })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn locked_memory() -> Option<Limits> {
     None
 }

@@ -8,6 +8,8 @@ use dipole::quinn::Quinn;
 use dipole::sim::Network as SimNetwork;
 use dipole::tls::{Authority, ClientTls, ClientTlsOptions, ServerTls, ServerTlsOptions};
 use dipole::tokio::Tokio;
+#[cfg(target_os = "linux")]
+use dipole::uring::{Probe, Uring};
 
 use crate::Failure;
 
@@ -42,14 +44,16 @@ pub enum Clock {
     Paused,
 }
 
-/// The libraries of this build that reach other processes.
-const REAL: &[&str] = &["tokio"];
+/// Linux alone has io_uring.
+const HAS_URING: bool = cfg!(target_os = "linux");
+/// The libraries of this build that reach other processes; `auto` is one of the others.
+const REAL: &[&str] = if HAS_URING { &["auto", "tokio", "uring"] } else { &["auto", "tokio"] };
 /// The libraries of this build that live inside one process.
 const SIMULATED: &[&str] = &["sim"];
 /// The libraries of this build that carry streams, and no byte streams.
 const STREAMS: &[&str] = &["quinn"];
 /// Libraries that Dipole has, but not in this build.
-const ABSENT: &[&str] = &["auto", "s2n", "uring"];
+const ABSENT: &[&str] = &["s2n", "uring"];
 
 /// The names of the libraries of this build that reach other processes.
 #[must_use]
@@ -93,7 +97,15 @@ pub fn find_any(name: &str) -> Result<Network, Failure> {
 
 fn any(name: &str) -> Result<Option<Network>, Failure> {
     Ok(match name {
+        "auto" => {
+            let choice = Choice::here();
+            // On stderr: stdout is the command's answer.
+            eprintln!("dipole: network library {}: {}", choice.name, choice.reason);
+            any(choice.name)?
+        }
         "tokio" => Some(tokio()),
+        #[cfg(target_os = "linux")]
+        "uring" => Some(uring()?),
         "quinn" => Some(quinn()?),
         "sim" => {
             let sim = SimNetwork::default();
@@ -131,6 +143,45 @@ fn certified() -> dipole::net::Result<(ServerTls, ClientTls)> {
     Ok((ServerTls::new(&ServerTlsOptions::new(issued.identity))?, ClientTls::new(&trust)?))
 }
 
+/// What `auto` means on this machine, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The library's name.
+    pub name: &'static str,
+    /// A few words for people.
+    pub reason: String,
+}
+
+impl Choice {
+    /// For this machine.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn here() -> Self {
+        match Probe::gather().obstacle() {
+            None => Self { name: "uring", reason: "this kernel allows all that it needs".into() },
+            Some(obstacle) => Self { name: "tokio", reason: obstacle },
+        }
+    }
+
+    /// For this machine.
+    #[cfg(not(target_os = "linux"))]
+    #[must_use]
+    pub fn here() -> Self {
+        Self { name: "tokio", reason: "io_uring is Linux's alone".into() }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn uring() -> Result<Network, Failure> {
+    let uring = Uring::new().map_err(|error| Failure::Job(error.to_string()))?;
+    Ok(Network {
+        name: "uring",
+        transport: Arc::new(uring.clone()),
+        dialer: Arc::new(uring),
+        judged: Judged { addresses: &["127.0.0.1:0", "[::1]:0"], clock: Clock::Real },
+    })
+}
+
 fn tokio() -> Network {
     let tokio = Tokio::new();
     Network {
@@ -162,16 +213,18 @@ mod tests {
     #[test]
     fn every_name_of_this_build_is_found() {
         for name in [REAL, STREAMS, SIMULATED].concat() {
-            let found = find_any(name).map(|network| network.name);
-            assert_eq!(found, Ok(name));
+            match find_any(name) {
+                Ok(network) if name == "auto" => assert_eq!(network.name, Choice::here().name),
+                Ok(network) => assert_eq!(network.name, name),
+                // Where the machine does not allow it, that is what is said.
+                Err(failure) => assert!(name == "uring" && matches!(failure, Failure::Job(_))),
+            }
         }
     }
 
     #[test]
     fn a_name_of_another_build_is_no_wrong_usage() {
-        let failure = find("uring").err();
-        let text = "network library 'uring' is not part of this build; there are: tokio";
-        assert_eq!(failure, Some(Failure::Job(text.into())));
+        assert!(matches!(find("s2n"), Err(Failure::Job(_))));
         assert!(matches!(find("epol"), Err(Failure::Usage(_))));
         assert!(matches!(find("sim"), Err(Failure::Job(_))));
         assert!(matches!(find("quinn"), Err(Failure::Job(_))));

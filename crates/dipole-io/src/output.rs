@@ -82,6 +82,13 @@ impl Output {
         self.queue.push_back(data);
     }
 
+    /// Takes out all that is queued, for a library that owns what it sends: first the pieces, then
+    /// the rest.
+    pub fn take(&mut self) -> (VecDeque<Bytes>, BytesMut) {
+        self.queued = 0;
+        (std::mem::take(&mut self.queue), std::mem::take(&mut self.tail))
+    }
+
     fn make_room(&mut self, n: usize) {
         let (held, size) = (self.tail.len(), self.pool.buffer_size());
         if self.tail.capacity() - held >= n {

@@ -44,6 +44,7 @@ mod conn;
 mod conn_ext;
 mod datagrams;
 mod dialer;
+mod driver;
 mod error;
 mod incoming;
 #[cfg(unix)]
@@ -61,6 +62,7 @@ pub use conn::{Conn, ConnStats, Side};
 pub use conn_ext::ConnExt;
 pub use datagrams::Datagrams;
 pub use dialer::{DialOptions, Dialer, DialerExt};
+pub use driver::Driver;
 pub use error::{Error, ErrorKind, Initiator, Result};
 pub use incoming::{Connection, Incoming};
 #[cfg(unix)]

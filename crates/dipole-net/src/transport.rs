@@ -1,12 +1,13 @@
 //! Listening.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 #[cfg(unix)]
 use crate::ListeningSocket;
-use crate::{Addr, Capabilities, Incoming, Result, StreamOptions};
+use crate::{Addr, Capabilities, Driver, Incoming, Result, StreamOptions};
 
 /// The listening half of a network library: a value that makes listeners.
 pub trait Transport: Send + Sync {
@@ -28,9 +29,18 @@ pub trait Transport: Send + Sync {
     /// `InvalidInput` for a path that is too long, or `Unsupported` for an address of another
     /// library (L1).
     fn listen(&self, addr: &Addr, options: &ListenOptions) -> Result<Vec<Box<dyn Listener>>>;
+
+    /// Makes the event source of this thread, where the library has one of its own; `None` where it
+    /// has not, or the thread has one already.
+    ///
+    /// # Errors
+    /// It cannot be made; `Unsupported` where the operating system does not allow it.
+    fn driver(&self) -> Result<Option<Arc<dyn Driver>>> {
+        Ok(None)
+    }
 }
 
-impl<T: Transport + ?Sized> Transport for std::sync::Arc<T> {
+impl<T: Transport + ?Sized> Transport for Arc<T> {
     fn name(&self) -> &'static str {
         (**self).name()
     }
@@ -39,6 +49,9 @@ impl<T: Transport + ?Sized> Transport for std::sync::Arc<T> {
     }
     fn listen(&self, addr: &Addr, options: &ListenOptions) -> Result<Vec<Box<dyn Listener>>> {
         (**self).listen(addr, options)
+    }
+    fn driver(&self) -> Result<Option<Arc<dyn Driver>>> {
+        (**self).driver()
     }
 }
 

@@ -1,9 +1,10 @@
 //! Listening with TLS.
 
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use dipole_net::{
-    Addr, Capabilities, Conn, Connection, ErrorKind, Incoming, ListenOptions, Listener,
+    Addr, Capabilities, Conn, Connection, Driver, ErrorKind, Incoming, ListenOptions, Listener,
     ListeningSocket, Result, Transport,
 };
 
@@ -38,6 +39,10 @@ impl<T: Transport> Transport for TlsTransport<T> {
             Box::new(TlsListener { lower, tls: self.tls.with_own_buffers() }) as Box<dyn Listener>
         };
         Ok(self.transport.listen(addr, options)?.into_iter().map(secured).collect())
+    }
+
+    fn driver(&self) -> Result<Option<Arc<dyn Driver>>> {
+        self.transport.driver()
     }
 }
 

@@ -27,3 +27,5 @@ pub use dipole_sim as sim;
 pub use dipole_tls as tls;
 #[cfg(feature = "tokio")]
 pub use dipole_tokio as tokio;
+#[cfg(all(feature = "uring", target_os = "linux"))]
+pub use dipole_uring as uring;

@@ -236,9 +236,11 @@ impl<S: HttpService> Server<S> {
     /// # Errors
     /// The first address that cannot be bound; then none is. A thread that cannot be started.
     pub fn start(self) -> Result<ServerHandle> {
+        let transports: Vec<_> =
+            self.binds.iter().map(|bind| Arc::clone(&bind.transport)).collect();
         let (handle, workers) = self.bind()?;
         for (index, work) in workers.into_iter().enumerate() {
-            worker::start_thread(index, work)?;
+            worker::start_thread(index, transports.clone(), work)?;
         }
         Ok(handle)
     }

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use dipole_net::{Driver, Transport};
 use http::HeaderValue;
-use tokio::runtime::{Builder, LocalOptions};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -109,27 +110,48 @@ pub(super) async fn work<S: HttpService>(
 /// How long a worker's thread waits for blocking calls of its handlers at its end.
 const BLOCKING_GRACE: Duration = Duration::from_secs(1);
 
-/// Runs a worker on a thread and a runtime of its own.
+/// Runs a worker on a thread and a runtime of its own, which drives what event sources
+/// `transports` have beside the runtime's.
 ///
 /// # Errors
-/// The thread or its runtime cannot be made.
+/// The thread, its runtime or an event source cannot be made.
 pub(super) fn start_thread(
     index: usize,
+    transports: Vec<Arc<dyn Transport>>,
     work: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let (report, reported) = std::sync::mpsc::sync_channel(1);
     // The runtime is bound to its thread, so it is made there and its failure is sent here.
-    let run = move || match Builder::new_current_thread()
-        .enable_all()
-        .build_local(LocalOptions::default())
-    {
-        Ok(runtime) => {
+    let run = move || match driven_runtime(&transports) {
+        Ok((runtime, drivers)) => {
             let _ = report.send(Ok(()));
-            runtime.block_on(work);
+            runtime.block_on(async {
+                drivers.iter().for_each(|driver| driver.start());
+                work.await;
+            });
             runtime.shutdown_timeout(BLOCKING_GRACE);
+            drivers.iter().for_each(|driver| driver.stop());
         }
         Err(error) => drop(report.send(Err(error))),
     };
     std::thread::Builder::new().name(format!("dipole-{index}")).spawn(run)?;
     reported.recv().unwrap_or_else(|_| Err(io::Error::other("the worker's thread has died")))
+}
+
+/// This thread's runtime, and the event sources that it drives when it is about to wait.
+fn driven_runtime(
+    transports: &[Arc<dyn Transport>],
+) -> io::Result<(LocalRuntime, Vec<Arc<dyn Driver>>)> {
+    let mut drivers = Vec::new();
+    for transport in transports {
+        drivers.extend(transport.driver()?);
+    }
+    let mut builder = Builder::new_current_thread();
+    builder.enable_all();
+    if !drivers.is_empty() {
+        let (parking, unparking) = (drivers.clone(), drivers.clone());
+        builder.on_thread_park(move || parking.iter().for_each(|driver| driver.park()));
+        builder.on_thread_unpark(move || unparking.iter().for_each(|driver| driver.unpark()));
+    }
+    Ok((builder.build_local(LocalOptions::default())?, drivers))
 }

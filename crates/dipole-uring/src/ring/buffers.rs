@@ -1,0 +1,205 @@
+//! The buffers that receives are completed in, lent to the kernel and to readers in turn.
+
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A buffer as the kernel reads of it (`struct io_uring_buf`). In the first entry of a ring,
+/// `reserved` is the ring's tail.
+#[repr(C)]
+pub(crate) struct Entry {
+    pub(super) address: u64,
+    pub(super) length: u32,
+    pub(super) index: u16,
+    pub(super) reserved: AtomicU16,
+}
+
+const PAGE: usize = 4096;
+
+/// The memory of a ring of buffers.
+///
+/// A buffer is in one of three hands: nobody's yet, the kernel's (its index is in the ring), or a
+/// reader's (a [`Segment`] exists, one for each index). It passes to the kernel in `give`, and to a
+/// reader in `take`, which is called once for each completion that names it.
+pub(crate) struct Group {
+    entries: NonNull<Entry>,
+    memory: NonNull<u8>,
+    count: u16,
+    buffer_size: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    tail: u16,
+    /// Buffers that have been in use at all; the others' memory was never touched.
+    grown: u16,
+    /// Buffers in the kernel's hands.
+    free: u16,
+}
+
+// SAFETY: the pointers are to memory that this value owns. The entries are written under the lock
+// of `state` alone; a buffer's bytes are read only through its one `Segment`, and written only by
+// the kernel while no segment of it exists.
+unsafe impl Send for Group {}
+// SAFETY: as above.
+unsafe impl Sync for Group {}
+
+impl Group {
+    /// `count` buffers of `buffer_size` bytes, none of them the kernel's yet. `count` is a power of
+    /// two.
+    pub(super) fn new(count: u16, buffer_size: usize) -> Self {
+        assert!(count.is_power_of_two() && buffer_size > 0, "a ring of {count} x {buffer_size}");
+        let (entries, memory) = (Self::entries_layout(count), Self::layout(count, buffer_size));
+        // SAFETY: neither layout is of zero bytes, by the assertion.
+        let (entries_at, memory_at) = unsafe { (alloc_zeroed(entries), alloc(memory)) };
+        let entries_at = NonNull::new(entries_at).unwrap_or_else(|| handle_alloc_error(entries));
+        let memory = NonNull::new(memory_at).unwrap_or_else(|| handle_alloc_error(memory));
+        Self { entries: entries_at.cast(), memory, count, buffer_size, state: Mutex::default() }
+    }
+
+    fn entries_layout(count: u16) -> Layout {
+        Layout::from_size_align(usize::from(count) * size_of::<Entry>(), PAGE).expect("it is small")
+    }
+
+    fn layout(count: u16, buffer_size: usize) -> Layout {
+        Layout::from_size_align(usize::from(count) * buffer_size, PAGE).expect("it is addressable")
+    }
+
+    pub(super) fn entries(&self) -> NonNull<Entry> {
+        self.entries
+    }
+
+    pub(super) fn count(&self) -> u16 {
+        self.count
+    }
+
+    /// Lends the kernel up to `more` buffers that were never in use; gives how many.
+    pub(super) fn grow(&self, more: u16) -> u16 {
+        let mut state = self.state();
+        let more = more.min(self.count - state.grown);
+        for _ in 0..more {
+            let index = state.grown;
+            state.grown += 1;
+            self.provide(&mut state, index);
+        }
+        more
+    }
+
+    /// Buffers that the kernel can fill.
+    pub(super) fn free(&self) -> u16 {
+        self.state().free
+    }
+
+    /// Buffers that readers hold.
+    pub(super) fn out(&self) -> u16 {
+        let state = self.state();
+        state.grown - state.free
+    }
+
+    /// True when less than a quarter of the buffers is left to the kernel: readers shall not hold
+    /// more of them, or a few that do not read would stop all others.
+    pub(super) fn is_scarce(&self) -> bool {
+        let state = self.state();
+        state.grown == self.count && state.free < self.count / 4
+    }
+
+    /// The buffer of a completion. Gives nothing for an index that is not one of this ring.
+    ///
+    /// # Safety
+    /// The kernel has taken `index` out of the ring and filled its first `length` bytes; this is
+    /// called once for each time it does.
+    pub(super) unsafe fn take(self: &Arc<Self>, index: u16, length: usize) -> Option<Segment> {
+        let mut state = self.state();
+        if index >= state.grown || length > self.buffer_size || state.free == 0 {
+            return None;
+        }
+        state.free -= 1;
+        drop(state);
+        // SAFETY: `index` is below `count`, so this stays inside of the allocation.
+        let at = unsafe { self.memory.add(usize::from(index) * self.buffer_size) };
+        Some(Segment { group: Arc::clone(self), at, length, index })
+    }
+
+    /// Puts a buffer in the ring. The caller has the only right to it, and gives it up.
+    fn provide(&self, state: &mut State, index: u16) {
+        let place = usize::from(state.tail & (self.count - 1));
+        let address = self.memory.as_ptr() as usize + usize::from(index) * self.buffer_size;
+        // SAFETY: `place` is below `count`. The kernel does not read this entry before the tail
+        // has passed it, and the fields are written one by one: the first entry's last field is
+        // the tail. The lock, whose guard `state` is, keeps other writers out.
+        unsafe {
+            let entry = self.entries.add(place).as_ptr();
+            (&raw mut (*entry).address).write(address as u64);
+            (&raw mut (*entry).length).write(self.buffer_size as u32);
+            (&raw mut (*entry).index).write(index);
+        }
+        state.tail = state.tail.wrapping_add(1);
+        state.free += 1;
+        // SAFETY: the first entry is valid as long as `self`; the field is atomic.
+        let tail = unsafe { &(*self.entries.as_ptr()).reserved };
+        tail.store(state.tail, Ordering::Release);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with these layouts. The ring keeps the group alive while the
+        // kernel may write to it, and each segment does while somebody may read.
+        unsafe {
+            dealloc(self.entries.as_ptr().cast(), Self::entries_layout(self.count));
+            dealloc(self.memory.as_ptr(), Self::layout(self.count, self.buffer_size));
+        }
+    }
+}
+
+/// Received bytes, where the kernel has put them. Dropped, the buffer is the kernel's again.
+pub(crate) struct Segment {
+    group: Arc<Group>,
+    /// The first unread byte.
+    at: NonNull<u8>,
+    length: usize,
+    index: u16,
+}
+
+// SAFETY: it has the only right to its buffer, and the group can be used from any thread.
+unsafe impl Send for Segment {}
+// SAFETY: shared, it can only be read.
+unsafe impl Sync for Segment {}
+
+impl Segment {
+    /// Forgets the first `n` bytes, of which there are that many.
+    pub(crate) fn advance(&mut self, n: usize) {
+        assert!(n <= self.length, "{n} bytes of {}", self.length);
+        // SAFETY: not past the end of the filled part of the buffer, by the assertion.
+        self.at = unsafe { self.at.add(n) };
+        self.length -= n;
+    }
+
+    /// Memory held, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.group.buffer_size
+    }
+}
+
+impl Deref for Segment {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the kernel has filled these bytes, and writes no more to them before `drop`.
+        unsafe { std::slice::from_raw_parts(self.at.as_ptr(), self.length) }
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        let mut state = self.group.state();
+        self.group.provide(&mut state, self.index);
+    }
+}

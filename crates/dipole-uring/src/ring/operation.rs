@@ -1,0 +1,190 @@
+//! Operations, and what each owns until the kernel has let go of it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+use socket2::SockAddr;
+
+use super::buffers::Segment;
+use super::kernel::{Copying, Kernel, Submission};
+
+/// The most pieces that one send takes (`IOV_MAX`).
+const MOST_PIECES: usize = 1024;
+
+/// What the ring is asked to do. It owns everything that the kernel will touch.
+pub(crate) enum Operation<D> {
+    /// Accepts until cancelled.
+    AcceptMany(Arc<D>),
+    /// Receives into the ring's buffers until cancelled, or none is left.
+    ReceiveMany(Arc<D>),
+    /// Sends all of it.
+    Send(Arc<D>, Payload, Copying),
+    /// Connects to an address.
+    Connect(Arc<D>, SockAddr),
+}
+
+/// What became of an operation; the last one of an operation is final.
+pub(crate) enum Event<D> {
+    /// One connection.
+    Accepted(io::Result<D>),
+    /// Some bytes of [`Operation::ReceiveMany`]; the peer's end is none.
+    Received(io::Result<Option<Segment>>),
+    /// How many bytes were taken, and what was not. With an error the rest is empty.
+    Sent(io::Result<usize>, Payload),
+    /// A zero-copy send's memory is free; `copied` when the kernel has copied after all.
+    Freed { copied: bool, payload: Payload },
+    /// Connected, or not.
+    Connected(io::Result<()>),
+}
+
+/// Bytes to send, in pieces.
+#[derive(Debug, Default)]
+pub(crate) struct Payload {
+    pub(crate) pieces: VecDeque<Bytes>,
+    /// Sent after the pieces.
+    pub(crate) tail: BytesMut,
+}
+
+impl Payload {
+    /// All that is to be sent, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum::<usize>() + self.tail.len()
+    }
+
+    fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        let pieces = self.pieces.iter().map(|piece| &piece[..]);
+        pieces.chain([&self.tail[..]]).filter(|piece| !piece.is_empty())
+    }
+
+    fn advance(&mut self, mut n: usize) {
+        while let Some(first) = self.pieces.front_mut() {
+            if n < first.len() {
+                return first.advance(n);
+            }
+            n -= first.len();
+            self.pieces.pop_front();
+        }
+        self.tail.advance(n);
+    }
+}
+
+/// An operation that the kernel knows, or soon will: pinned down, with its pointers.
+pub(super) struct Running<D> {
+    pub(super) operation: Operation<D>,
+    /// Of a send in several pieces. A `Vec` each, because their addresses stay when this moves.
+    vectors: Vec<libc::iovec>,
+    message: Vec<libc::msghdr>,
+}
+
+// SAFETY: the pointers in `vectors` and `message` are to memory that `operation` owns, and are
+// followed by the kernel alone.
+unsafe impl<D: Send + Sync> Send for Running<D> {}
+
+impl<D> Running<D> {
+    pub(super) fn new(operation: Operation<D>) -> Self {
+        Self { operation, vectors: Vec::new(), message: Vec::new() }
+    }
+
+    /// What the kernel is told. The pointers in it are valid as long as this value is kept, wherever
+    /// it is moved.
+    pub(super) fn submission<K: Kernel<Descriptor = D>>(&mut self) -> Submission {
+        match &mut self.operation {
+            Operation::AcceptMany(of) => Submission::AcceptMany { descriptor: K::number(of) },
+            Operation::ReceiveMany(of) => Submission::ReceiveMany { descriptor: K::number(of) },
+            Operation::Send(of, payload, copying) => {
+                let (descriptor, copying) = (K::number(of), *copying);
+                let mut slices = payload.slices().take(MOST_PIECES);
+                let first = slices.next().unwrap_or(&[]);
+                let Some(second) = slices.next() else {
+                    let length = u32::try_from(first.len()).unwrap_or(u32::MAX);
+                    let from = first.as_ptr();
+                    return Submission::Send { descriptor, from, length, copying };
+                };
+                let slices = [first, second].into_iter().chain(slices);
+                self.vectors = slices
+                    .map(|piece| libc::iovec {
+                        iov_base: piece.as_ptr().cast_mut().cast(),
+                        iov_len: piece.len(),
+                    })
+                    .collect();
+                // SAFETY: a `msghdr` of zeros is a valid one: no address, no pieces, no control.
+                let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+                message.msg_iov = self.vectors.as_mut_ptr();
+                message.msg_iovlen = self.vectors.len() as _;
+                self.message = vec![message];
+                let message = self.message.as_ptr();
+                Submission::SendMessage { descriptor, message, copying }
+            }
+            Operation::Connect(of, address) => Submission::Connect {
+                descriptor: K::number(of),
+                address: address.as_ptr().cast(),
+                length: address.len(),
+            },
+        }
+    }
+}
+
+impl<D> Operation<D> {
+    /// What a final completion makes of it. Nobody but us has its memory any more.
+    pub(super) fn end(self, result: i32) -> Event<D> {
+        let outcome = outcome(result);
+        match self {
+            Self::AcceptMany(_) => {
+                Event::Accepted(Err(outcome.err().unwrap_or(io::ErrorKind::Other.into())))
+            }
+            Self::ReceiveMany(_) => Event::Received(outcome.map(|_| None)),
+            Self::Send(_, mut payload, _) => match outcome {
+                Ok(n) => {
+                    payload.advance(n);
+                    Event::Sent(Ok(n), payload)
+                }
+                Err(error) => Event::Sent(Err(error), Payload::default()),
+            },
+            Self::Connect(..) => Event::Connected(outcome.map(drop)),
+        }
+    }
+}
+
+impl<D> Operation<D> {
+    /// True when the kernel reports the bytes of a send before it has let go of them.
+    pub(super) fn is_zero_copy(&self) -> bool {
+        matches!(self, Self::Send(_, _, Copying::No))
+    }
+
+    /// What the last completion of a zero-copy send makes of it.
+    pub(super) fn freed(self, result: i32) -> Event<D> {
+        let payload = match self {
+            Self::Send(_, payload, _) => payload,
+            _ => Payload::default(),
+        };
+        Event::Freed { copied: result < 0, payload }
+    }
+
+    /// A completion that has no meaning for this operation and is not its last.
+    pub(super) fn unexpected(&self, result: i32) -> Event<D> {
+        let error = outcome(result).err().unwrap_or(io::ErrorKind::Other.into());
+        match self {
+            Self::AcceptMany(_) => Event::Accepted(Err(error)),
+            _ => Event::Received(Err(error)),
+        }
+    }
+
+    /// The result of a zero-copy send, whose memory the kernel still holds. What it did not take
+    /// is given as further handles of the same bytes.
+    pub(super) fn sent(&self, result: i32) -> Event<D> {
+        let outcome = outcome(result);
+        let mut rest = Payload::default();
+        if let (Ok(n), Self::Send(_, payload, _)) = (&outcome, self) {
+            // Zero-copy payloads have no tail: `Ring::start` has seen to it.
+            rest.pieces.clone_from(&payload.pieces);
+            rest.advance(*n);
+        }
+        Event::Sent(outcome, rest)
+    }
+}
+
+fn outcome(result: i32) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result))
+}
