@@ -21,6 +21,8 @@ pub use dipole_net as net;
 
 #[cfg(feature = "quinn")]
 pub use dipole_quinn as quinn;
+#[cfg(feature = "layers")]
+pub use dipole_layers as layers;
 #[cfg(feature = "sim")]
 pub use dipole_sim as sim;
 #[cfg(feature = "tls")]

@@ -86,6 +86,12 @@ const RULES: &[Rule] = &[
         foreign: Only(&["bytes", "rcgen", "rustls", "rustls-platform-verifier", "tokio"]),
     },
     Rule {
+        // Wrappers over any network library. Neither HTTP nor a library of its own.
+        name: "dipole-layers",
+        own: &["dipole-net", "dipole-io"],
+        foreign: Only(&["bytes", "tokio", "tracing"]),
+    },
+    Rule {
         // The kit. `rustix` counts the process's descriptors and memory.
         name: "dipole-conformance",
         own: &["dipole-net"],
@@ -119,6 +125,7 @@ const RULES: &[Rule] = &[
             "dipole-quinn",
             "dipole-s2n",
             "dipole-sim",
+            "dipole-layers",
             "dipole-tls",
             "dipole-conformance",
             "dipole-http",
@@ -137,6 +144,7 @@ const RULES: &[Rule] = &[
             "dipole-quinn",
             "dipole-s2n",
             "dipole-sim",
+            "dipole-layers",
             "dipole-tls",
             "dipole-conformance",
             "dipole-http",
