@@ -19,10 +19,10 @@ pub use dipole_http::*;
 pub use dipole_io as io;
 pub use dipole_net as net;
 
-#[cfg(feature = "quinn")]
-pub use dipole_quinn as quinn;
 #[cfg(feature = "layers")]
 pub use dipole_layers as layers;
+#[cfg(feature = "quinn")]
+pub use dipole_quinn as quinn;
 #[cfg(feature = "sim")]
 pub use dipole_sim as sim;
 #[cfg(feature = "tls")]
