@@ -20,6 +20,7 @@ import with_aiohttp  # noqa: F401
 import with_http2  # noqa: F401
 import with_load  # noqa: F401
 import with_secured_upstreams  # noqa: F401
+import with_swaps  # noqa: F401
 from harness import Server, check, end_on_signal, holds, run_checks, same
 from site_files import Site
 from with_upstreams import nginx

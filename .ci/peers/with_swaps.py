@@ -1,0 +1,87 @@
+"""The network library and the process under a live listener change, while wrk loads it."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+
+from harness import Failed, Process, Server, check, holds, run, same
+
+TIMES = 10
+
+
+@contextlib.contextmanager
+def load(url):
+    """wrk with 256 connections for as long as the block takes; fails on any error of its."""
+    args = ["wrk", "-t", "1", "-c", "256", "-d", "300s", "--timeout", "5s", url]
+    with Process(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as wrk:
+        # It reports at its end, which an interrupt brings about.
+        saw = []
+        time.sleep(1)
+        yield saw
+        time.sleep(1)
+        wrk.send_signal(signal.SIGINT)
+        text, _ = wrk.communicate(timeout=30)
+    for trouble in ("Socket errors", "Non-2xx"):
+        holds(trouble not in text, next((l for l in text.splitlines() if trouble in l), ""))
+    found = re.search(r"(\d+) requests in", text)
+    if not found or int(found[1]) < 100:
+        raise Failed(text)
+    saw.append(int(found[1]))
+
+
+def serving(world, name, *options):
+    args = [world.dipole, "serve", world.site.folder, "--quiet", "--workers", "2"]
+    return Server([*args, "--listen", "127.0.0.1:0", *options], f"{world.folder}/{name}.log")
+
+
+def swapped(world, name, networks):
+    admin = f"unix:{world.folder}/{name}.sock"
+    with serving(world, name, "--admin", admin) as server:
+        [url] = server.listening(1)
+        with load(f"{url}/hello.txt") as saw:
+            for turn in range(TIMES):
+                network = networks[turn % len(networks)]
+                done = run(world.dipole, "swap", "--network", network, "--admin", admin)
+                same((done.status, done.errors), (0, ""), f"swap to {network}")
+                time.sleep(0.3)
+        same(server.stop(), 0, "exit status")
+    return f"{saw[0]} requests during {TIMES} swaps, none failed"
+
+
+@check("swap: the library of a listener changes ten times under wrk, and no request fails")
+def swap_tokio(world):
+    return swapped(world, "swap", ["tokio"])
+
+
+@check("hand-over: five processes follow each other under wrk, and no request fails")
+def hand_over(world):
+    processes = []
+    with serving(world, "hand-over") as server:
+        [url] = server.listening(1)
+        processes.append(server.pid)
+        try:
+            with load(f"{url}/hello.txt") as saw:
+                for _ in range(5):
+                    os.kill(processes[-1], signal.SIGUSR2)
+                    processes.append(heir(server.log, len(processes)))
+                same(server.wait(15), 0, "exit status of the first process")
+        finally:
+            for process in processes[1:]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGTERM)
+    return f"{saw[0]} requests, none failed"
+
+
+def heir(log, number):
+    """The process that got the sockets at hand-over NUMBER, as the log says."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with open(log, encoding="utf-8") as lines:
+            found = re.findall(r"^handed over to process (\d+)$", lines.read(), re.MULTILINE)
+        if len(found) >= number:
+            return int(found[number - 1])
+        time.sleep(0.05)
+    raise Failed(f"no hand-over: {open(log).read()}")
