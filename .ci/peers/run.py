@@ -1,6 +1,6 @@
 """Third-party clients and servers against Dipole, on real files.
 
-    python run.py --release DIR --undici DIR [--only REGEX]
+    python run.py --release DIR --undici DIR [--network NAME] [--only REGEX]
 
 `--release` is the folder with `dipole` and `examples/bench_server`; `--undici` the one that
 `npm install --prefix` was given. Python needs aiohttp and httpx with h2. Also needed: curl, h2load,
@@ -73,6 +73,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--release", required=True)
     parser.add_argument("--undici", required=True)
+    parser.add_argument("--network", default="tokio", help="what the Dipole servers listen with")
     parser.add_argument("--only", help="a regular expression: run the checks that it is found in")
     options = parser.parse_args()
     end_on_signal()
@@ -81,9 +82,10 @@ def main():
         os.chmod(folder, 0o755)
         world = World(options, folder)
         serve = [world.dipole, "serve", world.site.folder, "--workers", "2"]
+        serve += ["--network", options.network]
         serve += ["--listen", "127.0.0.1:0", "--listen", f"unix:{world.unix}"]
         bench = [os.path.join(options.release, "examples", "bench_server")]
-        bench += ["--listen", "127.0.0.1:0", "--network", "tokio", "--workers", "1"]
+        bench += ["--listen", "127.0.0.1:0", "--network", options.network, "--workers", "1"]
         with (
             Server(serve, f"{folder}/serve.log") as world.server,
             Server(bench, f"{folder}/bench.log") as world.bench_server,

@@ -12,9 +12,13 @@
 //! The same code runs over a made-up kernel (`fake.rs`), under miri and with random orders.
 
 mod buffers;
+#[cfg(test)]
+mod fake;
 mod kernel;
 mod linux;
 mod operation;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::VecDeque;
@@ -277,16 +281,13 @@ impl<K: Kernel> Ring<K> {
         }
         let mut reports = Vec::new();
         for _ in 0..MOST_WAITS {
-            if self.turn(&mut reports).is_err() {
-                return false;
-            }
+            // An error may pass, and if it does not, there is an end to the waiting.
+            let _ = self.turn(&mut reports);
             reports.clear();
             if self.operations.len() == 0 {
                 return true;
             }
-            if self.kernel.enter_and_wait().is_err() {
-                return false;
-            }
+            let _ = self.kernel.enter_and_wait();
         }
         false
     }

@@ -76,6 +76,8 @@ pub(super) struct Running<D> {
     /// Of a send in several pieces. A `Vec` each, because their addresses stay when this moves.
     vectors: Vec<libc::iovec>,
     message: Vec<libc::msghdr>,
+    /// Of a connect, for the same reason.
+    address: Vec<SockAddr>,
 }
 
 // SAFETY: the pointers in `vectors` and `message` are to memory that `operation` owns, and are
@@ -84,7 +86,7 @@ unsafe impl<D: Send + Sync> Send for Running<D> {}
 
 impl<D> Running<D> {
     pub(super) fn new(operation: Operation<D>) -> Self {
-        Self { operation, vectors: Vec::new(), message: Vec::new() }
+        Self { operation, vectors: Vec::new(), message: Vec::new(), address: Vec::new() }
     }
 
     /// What the kernel is told. The pointers in it are valid as long as this value is kept, wherever
@@ -117,11 +119,15 @@ impl<D> Running<D> {
                 let message = self.message.as_ptr();
                 Submission::SendMessage { descriptor, message, copying }
             }
-            Operation::Connect(of, address) => Submission::Connect {
-                descriptor: K::number(of),
-                address: address.as_ptr().cast(),
-                length: address.len(),
-            },
+            Operation::Connect(of, address) => {
+                self.address = vec![address.clone()];
+                let address = &self.address[0];
+                Submission::Connect {
+                    descriptor: K::number(of),
+                    address: address.as_ptr().cast(),
+                    length: address.len(),
+                }
+            }
         }
     }
 }
