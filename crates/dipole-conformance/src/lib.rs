@@ -42,9 +42,11 @@
 mod byte_stream;
 mod case;
 mod dialer;
+mod harness;
 mod judge;
 mod line;
 mod listener;
+mod page;
 mod pair;
 mod process;
 mod random;
@@ -57,6 +59,7 @@ mod verdict;
 mod waiting;
 
 pub use case::{Case, Outcome, cases};
+pub use harness::{Clock, main};
 pub use judge::{UnknownCase, judge};
 pub use relay::{Relay, Roughness};
 pub use report::{CaseReport, Report, Status};
