@@ -45,6 +45,7 @@ const http2 = require("http2"), fs = require("fs"), folder = process.argv[1];
 const options = { key: fs.readFileSync(folder + "/key.pem"), cert: fs.readFileSync(folder + "/chain.pem") };
 const server = http2.createSecureServer({ ...options, settings: { maxConcurrentStreams: 3 } });
 server.on("stream", (stream, headers) => {
+    stream.on("error", () => {});
     const path = headers[":path"];
     if (path === "/reset") return stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
     if (path === "/half") {
@@ -54,7 +55,6 @@ server.on("stream", (stream, headers) => {
     }
     stream.respond({ ":status": 200, "x-method": headers[":method"] }, { waitForTrailers: true });
     stream.on("wantTrailers", () => stream.sendTrailers({ "x-sum": "42" }));
-    stream.on("error", () => {});
     stream.pipe(stream);
 });
 server.listen(0, "127.0.0.1", () => console.log(server.address().port));
@@ -193,4 +193,5 @@ def node_http2(world):
         trusting(world, f"{url}/reset", status=1)
         result = trusting(world, f"{url}/half", status=1)
         holds(result.output in (b"", b"half"), f"{result.output!r} of half a body")
+        same(trusting(world, "-d", "y", f"{url}/echo").output, b"y", "an echo after the resets")
     return "3 MiB the same; 2 resets"
