@@ -1,10 +1,11 @@
 //! The body of a request or a response.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::upload::UploadBody;
@@ -49,6 +50,26 @@ impl Body {
         B: HttpBody<Data = Bytes, Error = BodyError> + Send + 'static,
     {
         Self { kind: Kind::Boxed(Box::pin(body)) }
+    }
+
+    /// All of it at once, of at most `limit` bytes; trailers are left out.
+    ///
+    /// # Errors
+    /// `TooLarge` beyond the limit, and the body's own.
+    pub async fn into_bytes(mut self, limit: usize) -> Result<Bytes, BodyError> {
+        let too_large = BodyError::TooLarge { limit: limit as u64 };
+        let mut whole = BytesMut::new();
+        while let Some(frame) = poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
+            let Ok(data) = frame?.into_data() else { continue };
+            if data.len() > limit - whole.len() {
+                return Err(too_large);
+            }
+            if whole.is_empty() && self.is_end_stream() {
+                return Ok(data);
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(whole.freeze())
     }
 
     pub(crate) fn upload(upload: UploadBody) -> Self {

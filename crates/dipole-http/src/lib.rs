@@ -32,7 +32,7 @@ mod upload;
 pub use body::{Body, BodyError};
 pub use client::{
     Client, ClientBuilder, ClientConfig, ClientError, ClientErrorKind, ConnectionReport, Deadline,
-    ProtocolChoice,
+    ProtocolChoice, RequestBuilder,
 };
 pub use config::{ServerConfig, WhenClientLeaves};
 pub use h2::Http2Config;

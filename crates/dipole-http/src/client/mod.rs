@@ -6,6 +6,7 @@
 //! | [`route`] | where a request goes |
 //! | [`connect`] | a new connection: dialled, secured, and what it speaks |
 //! | [`pool`] | connections, kept and shared |
+//! | [`request_builder`] | requests in one line |
 //! | [`report`] | what a response came over |
 //! | [`hurry`] | the deadline of a whole request |
 
@@ -16,6 +17,7 @@ mod error;
 mod hurry;
 mod pool;
 mod report;
+mod request_builder;
 mod route;
 mod send;
 
@@ -34,6 +36,7 @@ use self::connect::Connector;
 pub use self::error::{ClientError, ClientErrorKind, Deadline};
 use self::pool::Pool;
 pub use self::report::ConnectionReport;
+pub use self::request_builder::RequestBuilder;
 use crate::h1::client::{Limits, Sending};
 use crate::{Body, BoxError};
 

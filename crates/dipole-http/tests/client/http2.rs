@@ -229,6 +229,43 @@ async fn a_response_that_breaks_off_is_no_whole_body() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_response_that_is_shorter_than_it_promised_is_no_whole_body() {
+    for reason in [Reason::NO_ERROR, Reason::CANCEL, Reason::INTERNAL_ERROR] {
+        let (near, mut far) = near_and_far();
+        let asked = near.get();
+        let mut far = FarHttp2::new(far.accept().await).await;
+        let mut got = far.next().await;
+        let response = Response::builder().header("content-length", 100).body(());
+        let response = response.expect("a response");
+        let mut stream = got.respond.send_response(response, false).expect("it waits");
+        stream.send_data(Bytes::from_static(b"half"), false).expect("it waits");
+        let _running = far.run();
+        let reading = tokio::spawn(read(good(asked).await));
+        settle().await;
+        stream.send_reset(reason);
+        reading.await.expect("no panic").expect_err("it is not whole");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_length_without_a_body_promises_nothing() {
+    let (near, mut far) = near_and_far();
+    for (method, status) in [(Method::HEAD, 200), (Method::GET, 304)] {
+        let asked = near.method(method, Body::empty());
+        let conn = far.accept().await;
+        let mut far = FarHttp2::new(conn).await;
+        let mut got = far.next().await;
+        let response = Response::builder().status(status).header("content-length", 100).body(());
+        let response = response.expect("a response");
+        got.respond.send_response(response, true).expect("it waits");
+        let running = far.run();
+        assert_eq!(text(good(asked).await).await, "");
+        running.abort();
+        settle().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_reader_slows_the_server_down() {
     let (near, mut far) = configured(|config| {
         config.protocol = ProtocolChoice::Http2;

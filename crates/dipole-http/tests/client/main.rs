@@ -9,6 +9,7 @@ mod fake_tls;
 mod far;
 mod far_http2;
 mod http2;
+mod in_one_line;
 mod keep_alive;
 mod limits;
 mod misbehaving;

@@ -7,7 +7,7 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Extensions, HeaderMap, Method, Request, Response, Uri, Version, header};
+use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body as _;
 
 use super::fault::{Fault, FaultKind, Repeat};
@@ -56,10 +56,14 @@ pub(crate) async fn exchange(
             if limits.report_connection {
                 parts.extensions.insert(link.report().clone());
             }
-            let body = if incoming.is_end_stream() {
+            // RFC 9110 8.6: these say a length of what they do not have.
+            let is_bodiless =
+                *question.ask.method == Method::HEAD || parts.status == StatusCode::NOT_MODIFIED;
+            let promised = incoming.size_hint().exact().filter(|_| !is_bodiless);
+            let body = if incoming.is_end_stream() && promised.unwrap_or(0) == 0 {
                 Body::empty()
             } else {
-                Body::new(Receiving::new(incoming, stream, limits.body_timeout))
+                Body::new(Receiving::new(incoming, stream, promised, limits.body_timeout))
             };
             return Ok(Response::from_parts(parts, body));
         }

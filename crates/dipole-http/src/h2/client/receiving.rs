@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use dipole_net::ErrorKind;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -18,6 +19,8 @@ pub(super) struct Receiving {
     /// `None` when all is over.
     incoming: Option<Incoming>,
     stream: Option<Arc<dyn Send + Sync>>,
+    /// What `content-length` still promises, in bytes. hyper takes some resets for an end.
+    promised: Option<u64>,
     patience: Patience,
 }
 
@@ -25,10 +28,11 @@ impl Receiving {
     pub(super) fn new(
         incoming: Incoming,
         stream: Arc<dyn Send + Sync>,
+        promised: Option<u64>,
         body_timeout: Option<Duration>,
     ) -> Self {
         let patience = Patience::new(body_timeout);
-        Self { incoming: Some(incoming), stream: Some(stream), patience }
+        Self { incoming: Some(incoming), stream: Some(stream), promised, patience }
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, BodyError>> {
@@ -38,7 +42,18 @@ impl Receiving {
             return Poll::Ready(Err(BodyError::TimedOut));
         };
         self.patience.renew();
-        Poll::Ready(frame.transpose().map_err(|error| fault::of_body(&error)))
+        let frame = frame.transpose().map_err(|error| fault::of_body(&error))?;
+        if let Some(promised) = &mut self.promised {
+            match frame.as_ref().map(Frame::data_ref) {
+                Some(Some(data)) => *promised = promised.saturating_sub(data.len() as u64),
+                // RFC 9113 8.1.1: a body of another length than it promised is malformed.
+                _ if *promised > 0 => {
+                    return Poll::Ready(Err(BodyError::Connection(ErrorKind::Eof.into())));
+                }
+                _ => {}
+            }
+        }
+        Poll::Ready(Ok(frame))
     }
 }
 
