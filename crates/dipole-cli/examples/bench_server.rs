@@ -1,15 +1,17 @@
-//! A server to be measured: `GET /` 13 bytes, `POST /echo`, `GET /1m`, `GET /slow?ms=N`.
+//! A server to be measured: `GET /` 13 bytes, `POST /echo`, `GET /64k`, `GET /1m`, `GET /slow?ms=N`.
 //!
 //! `cargo run --release --example bench_server -- --listen 127.0.0.1:0 --network tokio --workers 1`
 
 use std::convert::Infallible;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Parser;
-use dipole::net::{Addr, ListenOptions};
+use dipole::net::{Addr, ListenOptions, Transport};
 use dipole::{Body, Server};
+use dipole_cli::tls::{ServedTls, TlsArgs};
 use dipole_cli::{Failure, networks};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
@@ -24,6 +26,8 @@ struct Args {
     /// The network library to listen with
     #[arg(long, value_name = "NAME", default_value = "tokio")]
     network: String,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Threads that serve; 0 is one for each core
     #[arg(long, value_name = "N", default_value_t = 1)]
     workers: usize,
@@ -38,16 +42,22 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Failure> {
     let network = networks::find(&args.network)?;
+    let tls = args.tls.served()?;
     let mebibyte = Bytes::from(vec![b'x'; 1 << 20]);
     let service = tower::service_fn(move |request| answer(request, mebibyte.clone()));
     let mut server = Server::new(service).workers(args.workers);
     for addr in &args.listen {
         let transport = network.transport.clone();
+        let transport: Arc<dyn Transport> = match tls.as_ref().map(ServedTls::server) {
+            Some(tls) => Arc::new(tls.over(transport)),
+            None => transport,
+        };
         server = server.listen_with(addr.clone(), transport, ListenOptions::default());
     }
     let server = server.start().map_err(Failure::job)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     for addr in server.local_addrs() {
-        println!("listening on http://{addr} ({})", network.name);
+        println!("listening on {scheme}://{addr} ({})", network.name);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(Failure::job)?;
     runtime.block_on(server.wait());

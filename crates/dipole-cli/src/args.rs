@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use dipole::net::Addr;
 
+use crate::tls::TlsArgs;
+
 /// An HTTP stack whose network library can be swapped.
 #[derive(Debug, Parser)]
 #[command(
@@ -75,6 +77,8 @@ pub(crate) struct ServeArgs {
     /// The network library to listen with
     #[arg(long, value_name = "NAME", default_value = "tokio")]
     pub(crate) network: String,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
     /// Threads that serve, each with listeners of its own; 0 is one for each core
     #[arg(long, value_name = "N", default_value = "0", value_parser = clap::value_parser!(u16).range(..=1024))]
     pub(crate) workers: u16,
@@ -199,10 +203,10 @@ impl FromStr for AdminSocket {
 /// What `dipole conformance` is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConformanceArgs {
-    /// The network library to judge: tokio or sim
+    /// The network library to judge: tokio or sim; NAME+tls judges byte streams under TLS
     #[arg(long, value_name = "NAME", default_value = "tokio")]
     pub(crate) network: String,
-    /// Run this case alone (B13), or this group (B)
+    /// Run this case alone (B13), this group (B), or several of them (B13,L)
     #[arg(long, value_name = "ID")]
     pub(crate) only: Option<String>,
     /// Write the report as JSON

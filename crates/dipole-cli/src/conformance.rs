@@ -3,8 +3,11 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use dipole::conformance::{CaseReport, HttpHost, Status, Subject, cases, judge};
+use dipole::conformance::{
+    CaseReport, HttpHost, Rustls, Status, Subject, UNDER_TLS, cases, judge,
+};
 use dipole::net::Addr;
 
 use crate::Failure;
@@ -14,14 +17,23 @@ use crate::output::print;
 
 /// Runs the kit, and prints what it found.
 pub(crate) fn run(args: &ConformanceArgs) -> Result<ExitCode, Failure> {
-    let network = networks::find_any(&args.network)?;
+    let (name, is_under_tls) = match args.network.strip_suffix("+tls") {
+        Some(name) => (name, true),
+        None => (&*args.network, false),
+    };
+    let network = networks::find_any(name)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(network.judged.clock == Clock::Paused)
         .build()
         .map_err(|error| Failure::job(format_args!("cannot start: {error}")))?;
-    let mut progress = Progress::new(args.only.is_none());
-    let judged = judge(subject(&network)?, args.only.as_deref(), |case| progress.show(case));
+    let (mut subject, mut only) = (subject(&network)?, args.only.as_deref());
+    let mut progress = Progress::new(only.is_none() && !is_under_tls);
+    if is_under_tls {
+        subject = subject.under_tls().ok_or_else(|| Failure::Job("there is no TLS".into()))?;
+        only = only.or(Some(UNDER_TLS));
+    }
+    let judged = judge(subject, only, |case| progress.show(case));
     let report = runtime.block_on(judged).map_err(Failure::usage)?;
     progress.clear();
     print(&if args.json { report.to_json() + "\n" } else { report.table() })?;
@@ -36,6 +48,7 @@ fn subject(network: &Network) -> Result<Subject, Failure> {
         dialer: network.dialer.clone(),
         addresses: addresses.collect::<Result<_, _>>().map_err(Failure::job)?,
         host: Some(Arc::new(HttpHost)),
+        tls: Some(Arc::new(Rustls::new(SystemTime::now()).map_err(Failure::job)?)),
     })
 }
 

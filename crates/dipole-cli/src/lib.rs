@@ -24,6 +24,7 @@ mod doctor;
 mod failure;
 mod get;
 pub mod networks;
+pub mod tls;
 mod output;
 mod serve;
 mod size;

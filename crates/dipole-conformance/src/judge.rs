@@ -5,9 +5,14 @@ use std::sync::Arc;
 
 use crate::{Case, CaseReport, Report, Subject, cases};
 
+/// What a library under TLS is judged by ([`Subject::under_tls`]), for [`judge`]: as a byte stream,
+/// and the statements about a server that handshakes bear on. The others are about listening and
+/// dialling, which TLS leaves to the library.
+pub const UNDER_TLS: &str = "B,L8,L9,L11,L12";
+
 /// Judges a library by every statement about its kind of connection, byte streams (B) or many
-/// streams (S), about dialling (D) and about the life cycle (L); or by those that `only` names: an
-/// id such as `B13`, or a letter for its group. `progress` sees each case as it ends.
+/// streams (S), about dialling (D) and about the life cycle (L); or by those that `only` names: ids
+/// such as `B13` and letters for whole groups, between commas. `progress` sees each case as it ends.
 ///
 /// The cases run one after the other on the caller's runtime, which needs time enabled, and under
 /// a paused clock (`start_paused`) where the library is simulated. Nothing else should run in the
@@ -56,12 +61,15 @@ impl std::error::Error for UnknownCase {}
 
 fn choose(only: Option<&str>) -> Result<Vec<Case>, UnknownCase> {
     let all = cases();
-    let Some(id) = only else { return Ok(all) };
-    let chosen: Vec<_> = all.iter().copied().filter(|case| is_named(case, id)).collect();
-    if chosen.is_empty() {
-        return Err(UnknownCase { id: id.into(), near: near(&all, id) });
+    let Some(only) = only else { return Ok(all) };
+    let ids: Vec<_> = only.split(',').map(str::trim).collect();
+    for id in &ids {
+        if !all.iter().any(|case| is_named(case, id)) {
+            return Err(UnknownCase { id: (*id).into(), near: near(&all, id) });
+        }
     }
-    Ok(chosen)
+    let is_chosen = |case: &Case| ids.iter().any(|id| is_named(case, id));
+    Ok(all.into_iter().filter(is_chosen).collect())
 }
 
 fn is_named(case: &Case, id: &str) -> bool {
@@ -116,6 +124,8 @@ mod tests {
         assert_eq!(chosen("B13"), Ok(1));
         assert_eq!(chosen("b13"), Ok(1));
         assert_eq!(chosen("B"), Ok(54));
+        assert_eq!(chosen("B, L8,b1"), Ok(55));
+        assert_eq!(chosen(UNDER_TLS), Ok(58));
     }
 
     #[test]

@@ -25,6 +25,7 @@
 //!     dialer: Arc::new(network),
 //!     addresses: vec!["sim:alpha:0".parse().expect("an address")],
 //!     host: None, // or a server to run it under, for L8 to L13
+//!     tls: None, // or a TLS layer, for D6 to D8 and L4
 //! };
 //! let progress = |case: &dipole_conformance::CaseReport| print!("{}", case.lines());
 //! let report = judge(subject, Some("B1"), progress).await.expect("B1 is a case");
@@ -55,12 +56,15 @@ mod report;
 mod shared;
 mod stream;
 mod subject;
+mod tls;
 mod verdict;
 mod waiting;
 
 pub use case::{Case, Outcome, cases};
 pub use harness::{Clock, main};
 pub use judge::{UnknownCase, judge};
+pub use judge::{UNDER_TLS, UnknownCase, judge};
 pub use relay::{Relay, Roughness};
 pub use report::{CaseReport, Report, Status};
 pub use subject::{Answer, Handlers, Host, HostOptions, Running, Subject};
+pub use tls::{Shown, Tls};

@@ -6,6 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use dipole_net::{Addr, BoxFuture, Dialer, Result, Transport};
 
+use crate::Tls;
+
 /// A network library to judge.
 #[derive(Clone)]
 pub struct Subject {
@@ -21,6 +23,8 @@ pub struct Subject {
     /// A server to run it under; `None` makes the statements about a server's life cycle not
     /// applicable.
     pub host: Option<Arc<dyn Host>>,
+    /// A TLS layer over its connections; `None` makes the statements about TLS not applicable.
+    pub tls: Option<Arc<dyn Tls>>,
 }
 
 /// A server that runs a library's listeners, so that the kit can judge a library's life cycle (L8

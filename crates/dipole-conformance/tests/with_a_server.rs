@@ -24,6 +24,7 @@ where
         dialer: library,
         addresses: addresses.collect(),
         host: Some(Arc::new(LineHost { flaw }) as Arc<dyn Host>),
+        tls: None,
     }
 }
 

@@ -25,6 +25,9 @@ impl OperationTimer {
     pub fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.running.is_none() {
             let Some(timeout) = self.timeout else { return Poll::Pending };
+            if timeout.is_zero() {
+                return Poll::Ready(());
+            }
             self.running = Some(Box::pin(tokio::time::sleep(timeout)));
         }
         if let Some(running) = &mut self.running {

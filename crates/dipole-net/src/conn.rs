@@ -127,7 +127,8 @@ pub trait Conn: Send {
     fn closer(&mut self) -> Closer;
 
     /// The longest that a waiting read may take; `None`, the default, is no limit (B42). Holds
-    /// for each operation anew (B43); a change acts from the next operation on.
+    /// for each operation anew (B43); a change acts from the next operation on. Under a timeout of
+    /// zero an operation fails as soon as it would wait.
     fn set_read_timeout(&mut self, timeout: Option<Duration>);
 
     /// The longest that a waiting flush or shutdown may take; `None`, the default, is no limit.

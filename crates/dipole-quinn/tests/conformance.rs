@@ -18,6 +18,7 @@ async fn quinn_keeps_the_contract() {
         dialer: Arc::new(quinn),
         addresses: ["127.0.0.1:0", "[::1]:0"].map(|text| text.parse().expect("an address")).into(),
         host: None,
+        tls: None,
     };
     let report = judge(subject, None, |case| print!("{}", case.lines()))
         .await

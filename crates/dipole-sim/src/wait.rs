@@ -50,6 +50,7 @@ impl Wait {
     ) -> Poll<Woke> {
         let deadline = match self.state {
             State::Waiting { deadline } => deadline,
+            State::Idle if timeout == Some(Duration::ZERO) => return Poll::Ready(Woke::Late),
             State::Idle => {
                 // A deadline past the end of time is none.
                 let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));

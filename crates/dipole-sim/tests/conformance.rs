@@ -22,6 +22,7 @@ async fn keeps_the_contract(config: Config, addr: &str) {
         dialer: Arc::new(network.clone()),
         addresses: vec![addr.parse().expect("an address")],
         host: None,
+        tls: None,
     };
     let report = judge(subject, None, |_| {}).await.expect("every case is chosen");
     assert!(report.is_good(), "{}", report.table());

@@ -32,6 +32,9 @@ pub(crate) struct TlsConn {
     closer: Option<Closer>,
     local: Addr,
     peer: Addr,
+    /// Plain bytes, since the connection began.
+    opened: u64,
+    sealed: u64,
 }
 
 /// What reading and writing have alike.
@@ -76,6 +79,7 @@ impl TlsConn {
             lower: Some(lower),
             session,
             info: Box::new(info),
+            opened: input.len() as u64,
             input,
             output: Output::new(pool),
             read,
@@ -83,6 +87,7 @@ impl TlsConn {
             flushing: None,
             ending: Ending::NotYet,
             closer: None,
+            sealed: 0,
         }
     }
 
@@ -95,7 +100,10 @@ impl TlsConn {
         let Some(lower) = &mut self.lower else {
             return Poll::Ready(Err(ErrorKind::Closed.into()));
         };
-        match self.session.open_next(&mut **lower, &mut self.input) {
+        let held = self.input.len();
+        let opened = self.session.open_next(&mut **lower, &mut self.input);
+        self.opened += (self.input.len() - held) as u64;
+        match opened {
             Ok(Some(Standing::PeerEnded)) => Poll::Ready(Err(ErrorKind::Eof.into())),
             Ok(Some(_)) => Poll::Ready(Ok(())),
             Ok(None) => {
@@ -114,8 +122,7 @@ impl TlsConn {
             }
             Err(error) => {
                 let error = fault::error(error);
-                // The alert leaves if it can at once.
-                let _ = lower.poll_flush(cx);
+                // The alert leaves with it, if it can at once.
                 self.fail_write(error.clone());
                 Poll::Ready(Err(error))
             }
@@ -136,6 +143,9 @@ impl TlsConn {
 
     fn fail_write(&mut self, error: Error) -> Error {
         self.output.clear();
+        if let Some(lower) = &mut self.lower {
+            drop_queued(&mut **lower);
+        }
         self.write.timer.end();
         if let Some(flushing) = self.flushing.take() {
             flushing.wake();
@@ -158,7 +168,7 @@ impl TlsConn {
         }
         if self.output.queued() > 0 {
             let mut sealer = Sealer { session: &mut self.session, lower: &mut **lower };
-            ready!(self.output.poll_write(&mut sealer, cx, &mut 0))?;
+            ready!(self.output.poll_write(&mut sealer, cx, &mut self.sealed))?;
         }
         lower.poll_flush(cx)
     }
@@ -208,6 +218,16 @@ impl TlsConn {
     /// True when what was sent is all that was written: only then may the peer see an end in order.
     fn may_say_farewell(&self) -> bool {
         self.ending == Ending::NotYet && self.write.over.is_none() && self.output.queued() == 0
+    }
+}
+
+/// Ends the write side of `lower`, and frees what is queued there (B39): a flush that may not wait
+/// fails for good.
+fn drop_queued(lower: &mut dyn Conn) {
+    if lower.queued() > 0 {
+        lower.abandon(Side::Write);
+        lower.set_write_timeout(Some(Duration::ZERO));
+        let _ = lower.poll_flush(&mut Context::from_waker(Waker::noop()));
     }
 }
 
@@ -359,13 +379,18 @@ impl Conn for TlsConn {
         Some(&self.info)
     }
 
-    /// What was sent and received counts records, as the network sees them. Memory is that of both
-    /// connections. Encrypting is not copying: `copied` is what was copied before it.
+    /// Bytes are plain ones; as sent count those that the network has taken, records' overhead left
+    /// out. Memory is that of both connections. Encrypting is not copying: `copied` is what was
+    /// copied before it.
     fn stats(&self) -> ConnStats {
-        let mut stats = self.lower.as_ref().map(|lower| lower.stats()).unwrap_or_default();
+        let lower = self.lower.as_ref().map(|lower| lower.stats()).unwrap_or_default();
+        let waiting = self.lower.as_ref().map_or(0, |lower| lower.queued()) as u64;
+        let mut stats = ConnStats::default();
+        stats.received = self.opened;
+        stats.sent = self.sealed.saturating_sub(waiting);
         stats.copied = self.output.copied();
-        stats.input_memory += self.input.memory() + self.session.memory();
-        stats.output_memory += self.output.memory();
+        stats.input_memory = lower.input_memory + self.input.memory() + self.session.memory();
+        stats.output_memory = lower.output_memory + self.output.memory();
         stats
     }
 }

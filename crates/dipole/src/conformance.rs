@@ -12,12 +12,16 @@
 //!     dialer: library,
 //!     addresses: vec!["127.0.0.1:0".parse().expect("an address")],
 //!     host: Some(Arc::new(HttpHost)),
+//!     tls: None,
 //! };
 //! let report = judge(subject, Some("L"), |_| {}).await?;
 //! println!("{}", report.table());
 //! # Ok(())
 //! # }
 //! ```
+
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::future::Future;
 use std::panic::resume_unwind;
@@ -33,6 +37,9 @@ use dipole_http::{Admission, Body, Server, ServerConfig, ServerHandle, WhenClien
 use dipole_net::{Addr, BoxFuture, Result, Transport};
 use http::{Request, Response, StatusCode};
 use tower_service::Service;
+
+#[cfg(feature = "tls")]
+pub use self::tls::Rustls;
 
 /// This crate's HTTP server, speaking HTTP/1.1. It serves on the caller's runtime.
 #[derive(Debug, Clone, Copy, Default)]

@@ -14,6 +14,8 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use dipole_http::*;
 pub use dipole_io as io;
@@ -25,8 +27,6 @@ pub use dipole_layers as layers;
 pub use dipole_quinn as quinn;
 #[cfg(feature = "sim")]
 pub use dipole_sim as sim;
-#[cfg(feature = "tls")]
-pub use dipole_tls as tls;
 #[cfg(feature = "tokio")]
 pub use dipole_tokio as tokio;
 #[cfg(all(feature = "uring", target_os = "linux"))]

@@ -20,6 +20,7 @@ where
         dialer: library,
         addresses: addresses.iter().map(address).collect(),
         host: Some(Arc::new(HttpHost)),
+        tls: None,
     };
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(is_paused).build().expect("a runtime");

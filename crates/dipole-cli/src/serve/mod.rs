@@ -8,6 +8,7 @@
 //! | `listing`, `listing_page`, `page` | what is in a folder, and how it looks |
 //! | `log`, `log_line` | the access log |
 //! | `signals` | when to end, and when to hand over |
+//! | `reload` | when to read the certificate again |
 //! | `site` | what is served, and with which network library |
 //! | `admin` | the socket that takes orders |
 //! | `sources` | where to listen |
@@ -23,6 +24,7 @@ mod log;
 mod log_line;
 mod page;
 mod preconditions;
+mod reload;
 mod signals;
 mod site;
 mod sources;
@@ -36,6 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dipole::net::{Error, ErrorKind};
+use dipole::tls::ServerTls;
 use dipole::{Body, Drained, HttpService, Server, ServerConfig, ServerHandle, WhenClientLeaves};
 use http::Request;
 use serde_json::{Value, json};
@@ -50,11 +53,13 @@ use self::sources::{Source, Sources};
 use crate::Failure;
 use crate::args::ServeArgs;
 use crate::networks::{self, Network};
+use crate::tls::ServedTls;
 
 /// Serves until a signal ends it.
 pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     let network = networks::find(&args.network)?;
     let files = Files::of(&args.dir)?;
+    let tls = args.tls.served()?;
     let format = if args.json { Format::Json } else { Format::Text };
     let scope = if args.quiet { Scope::Faults } else { Scope::All };
     let log = Log::start(io::stderr(), format, scope)
@@ -68,10 +73,15 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
         let signals = Signals::listen()
             .map_err(|error| Failure::job(format_args!("cannot wait for signals: {error}")))?;
         let sources = Sources::of(args)?;
-        let server = start(args, &network, sources.site, service(files, log.clone()))?;
-        let site = Arc::new(Site::new(server.clone(), network));
+        let secured = tls.as_ref().map(ServedTls::server);
+        let server = start(args, &network, secured, sources.site, service(files, log.clone()))?;
+        let site = Arc::new(Site::new(server.clone(), network, secured.cloned()));
         let admin = admin::start(sources.admin, site.clone())?;
         announce(&site, format);
+        if let Some(tls) = tls {
+            reload::on_hangup(tls, log.clone(), format)
+                .map_err(|error| Failure::job(format_args!("cannot wait for signals: {error}")))?;
+        }
         if let Some(heir) = sources.heir {
             heir.serves().map_err(|why| {
                 Failure::job(format_args!("cannot take over from an earlier process: {why}"))
@@ -91,6 +101,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
 fn start(
     args: &ServeArgs,
     network: &Network,
+    tls: Option<&ServerTls>,
     sources: Vec<Source>,
     service: impl HttpService,
 ) -> Result<ServerHandle, Failure> {
@@ -102,7 +113,7 @@ fn start(
         .workers(usize::from(args.workers))
         .expose_connection_info();
     for Source { addr, options } in sources {
-        server = server.listen_with(addr, site::transport(network), options);
+        server = server.listen_with(addr, site::transport(network, tls), options);
     }
     server.start().map_err(|error| Failure::Job(explain(&error)))
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dipole::ServerHandle;
 use dipole::net::{Addr, Result, Transport};
+use dipole::tls::ServerTls;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use serde_json::{Value, json};
 
@@ -14,13 +15,16 @@ pub(super) struct Site {
     server: ServerHandle,
     /// The library under its listeners.
     network: Mutex<Network>,
+    /// Over every library alike; `None` is plain HTTP.
+    tls: Option<ServerTls>,
     /// Held while the library changes: one swap after the other.
     swapping: tokio::sync::Mutex<()>,
 }
 
 impl Site {
-    pub(super) fn new(server: ServerHandle, network: Network) -> Self {
-        Self { server, network: Mutex::new(network), swapping: tokio::sync::Mutex::default() }
+    pub(super) fn new(server: ServerHandle, network: Network, tls: Option<ServerTls>) -> Self {
+        let (network, swapping) = (Mutex::new(network), tokio::sync::Mutex::default());
+        Self { server, network, tls, swapping }
     }
 
     /// The addresses, each once.
@@ -36,7 +40,8 @@ impl Site {
 
     /// The addresses as URLs.
     pub(super) fn urls(&self) -> Vec<String> {
-        self.addrs().iter().map(url).collect()
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        self.addrs().iter().map(|addr| url(scheme, addr)).collect()
     }
 
     pub(super) fn network(&self) -> Network {
@@ -52,16 +57,20 @@ impl Site {
         let earlier = self.network();
         let addrs = self.addrs();
         for (moved, addr) in addrs.iter().enumerate() {
-            if let Err(error) = self.server.swap_transport(addr, transport(&network)).await {
+            if let Err(error) = self.server.swap_transport(addr, self.transport(&network)).await {
                 for addr in &addrs[..moved] {
                     // It did listen there: where even that fails the first fault says more.
-                    let _ = self.server.swap_transport(addr, transport(&earlier)).await;
+                    let _ = self.server.swap_transport(addr, self.transport(&earlier)).await;
                 }
                 return Err(error);
             }
         }
         *self.network.lock().unwrap_or_else(PoisonError::into_inner) = network;
         Ok(earlier.name)
+    }
+
+    fn transport(&self, network: &Network) -> Arc<dyn Transport> {
+        transport(network, self.tls.as_ref())
     }
 
     pub(super) fn status(&self) -> Value {
@@ -76,9 +85,13 @@ impl Site {
     }
 }
 
-/// What listens for a site on `network`.
-pub(super) fn transport(network: &Network) -> Arc<dyn Transport> {
-    Arc::clone(&network.transport)
+/// What listens for a site on `network`, under TLS or not.
+pub(super) fn transport(network: &Network, tls: Option<&ServerTls>) -> Arc<dyn Transport> {
+    let transport = Arc::clone(&network.transport);
+    match tls {
+        Some(tls) => Arc::new(tls.over(transport)),
+        None => transport,
+    }
 }
 
 /// What stays as it is in a Unix socket's path.
@@ -86,14 +99,14 @@ const PATH: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
 
 /// The address as a URL: `http://127.0.0.1:8888`, `http+unix:///run/x.sock`, `http+unix://@name`.
-fn url(addr: &Addr) -> String {
+fn url(scheme: &str, addr: &Addr) -> String {
     match addr {
         Addr::Unix(path) => {
             let path = path.as_os_str().as_encoded_bytes();
-            format!("http+unix://{}", percent_encode(path, PATH))
+            format!("{scheme}+unix://{}", percent_encode(path, PATH))
         }
-        Addr::Abstract(name) => format!("http+unix://@{}", percent_encode(name, PATH)),
-        addr => format!("http://{addr}"),
+        Addr::Abstract(name) => format!("{scheme}+unix://@{}", percent_encode(name, PATH)),
+        addr => format!("{scheme}://{addr}"),
     }
 }
 
@@ -103,7 +116,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_address_has_a_url() {
-        let url = |text: &str| url(&text.parse().expect("an address"));
+        let url = |text: &str| url("http", &text.parse().expect("an address"));
         assert_eq!(url("127.0.0.1:80"), "http://127.0.0.1:80");
         assert_eq!(url("[::1]:80"), "http://[::1]:80");
         assert_eq!(url("unix:/tmp/a b.sock"), "http+unix:///tmp/a%20b.sock");

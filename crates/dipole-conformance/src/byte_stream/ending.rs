@@ -181,13 +181,16 @@ async fn gone(conn: &mut Box<dyn Conn>) -> Verdict {
 /// The listener drops what arrives.
 async fn refuse(place: &mut Rendezvous) -> Verdict {
     let listener = &mut place.listener;
-    let arrival = std::future::poll_fn(|cx| listener.poll_accept(cx));
+    let refusal = async {
+        let arrival = std::future::poll_fn(|cx| listener.poll_accept(cx));
+        drop(within("accept", arrival).await??);
+        Verdict::Ok(())
+    };
     let dial = try_dial(&place.subject, &place.address);
-    let (dialed, incoming) = crate::waiting::both(dial, within("accept", arrival)).await;
-    drop(incoming??);
-    // A library may tell the dialer only now.
+    let (dialed, refused) = crate::waiting::both(dial, refusal).await;
+    // A library may tell the dialer only now, and under TLS the dial fails.
     drop(dialed);
-    Ok(())
+    refused
 }
 
 /// Dials a listener of its own, which goes before it accepts, or the dial does.

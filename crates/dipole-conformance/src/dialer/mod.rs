@@ -4,12 +4,10 @@ mod families;
 mod footprint;
 mod giving_up;
 mod no_connection;
+pub(crate) mod tls;
 
-use dipole_net::BoxFuture;
-
+use crate::Case;
 use crate::pair::once;
-use crate::verdict::Failure;
-use crate::{Case, Outcome};
 
 /// Every statement about dialers, in order.
 pub(crate) const CASES: &[Case] = &[
@@ -45,21 +43,20 @@ pub(crate) const CASES: &[Case] = &[
         id: "D6",
         sentence: "dial with TLS gives a verified TLS connection: wrong name, expired, unknown \
                    issuer are Err(Tls) with the reason",
-        run: |_| no_tls(),
+        run: |subject| once(subject, tls::verified),
     },
     Case {
         id: "D7",
         sentence: "add_tls handshakes at once under the deadline, also inside a CONNECT tunnel, \
                    also TLS in TLS",
-        run: |_| no_tls(),
+        run: |subject| once(subject, tls::at_any_time),
     },
-    Case { id: "D8", sentence: "a failed add_tls closes the connection", run: |_| no_tls() },
+    Case {
+        id: "D8",
+        sentence: "a failed add_tls closes the connection",
+        run: |subject| once(subject, tls::failure_closes),
+    },
 ];
-
-/// The kit brings no TLS layer yet, and a network library has none of its own.
-fn no_tls() -> BoxFuture<'static, Outcome> {
-    Box::pin(async { Err(Failure::not_applicable("a TLS layer (the kit has none yet)")).into() })
-}
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@ mod binding;
 mod descriptors;
 mod handlers;
 mod handshake;
+mod handshakes;
 mod hooks;
 mod shards;
 mod shutdown;
@@ -35,7 +36,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         id: "L4",
         sentence: "one silent client in a TLS or QUIC handshake delays no other",
-        run: |subject| once(subject, handshake::silent_client_delays_no_other),
+        run: |subject| once(subject, handshakes::one_delays_no_other),
     },
     Case {
         id: "L5",

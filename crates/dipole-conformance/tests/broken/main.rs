@@ -52,6 +52,7 @@ fn subject(base: Base, fault: Option<Fault>) -> Subject {
         dialer: Arc::new(broken),
         addresses: vec![address.parse().expect("an address")],
         host: None,
+        tls: None,
     }
 }
 
