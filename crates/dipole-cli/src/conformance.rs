@@ -5,9 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use dipole::conformance::{
-    CaseReport, HttpHost, Rustls, Status, Subject, UNDER_TLS, cases, judge,
-};
+use dipole::conformance::{CaseReport, HttpHost, Rustls, Status, Subject, UNDER_TLS, cases, judge};
 use dipole::net::Addr;
 
 use crate::Failure;

@@ -24,11 +24,11 @@ mod doctor;
 mod failure;
 mod get;
 pub mod networks;
-pub mod tls;
 mod output;
 mod serve;
 mod size;
 mod swap;
+pub mod tls;
 
 use std::process::ExitCode;
 

@@ -59,7 +59,9 @@ impl TlsArgs {
             .map_err(Failure::job)?;
         let certificate = made.certificate.display();
         let hint = made.is_new.then(|| {
-            format!("a new certificate: have your browser trust {certificate}, or use it with --cacert")
+            format!(
+                "a new certificate: have your browser trust {certificate}, or use it with --cacert"
+            )
         });
         Ok(Some((made.identity, hint)))
     }

@@ -5,29 +5,46 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use dipole_net::Conn;
+use dipole_net::{Conn, Result};
 use tokio::runtime::Handle;
 
 /// How long a network that takes nothing is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The most that is taken in, in bytes.
+const MOST_TAKEN: usize = 64 * 1024;
 
 /// Sends what is queued on `conn`, which is `close_notify` alone, and closes it. At once where the
 /// network takes it at once; otherwise by a task that has little time.
 pub(crate) fn farewell(mut conn: Box<dyn Conn>) {
     // A task that has used up its budget would find the network unready.
-    let flushed = {
-        let flush = tokio::task::unconstrained(poll_fn(|cx| conn.poll_flush(cx)));
-        pin!(flush).poll(&mut Context::from_waker(Waker::noop()))
+    let parted = {
+        let part = tokio::task::unconstrained(poll_fn(|cx| poll_part(&mut *conn, cx)));
+        pin!(part).poll(&mut Context::from_waker(Waker::noop()))
     };
-    match (flushed, Handle::try_current()) {
+    match (parted, Handle::try_current()) {
         (Poll::Pending, Ok(runtime)) => {
             runtime.spawn(async move {
-                let flush = poll_fn(|cx| conn.poll_flush(cx));
+                let part = poll_fn(|cx| poll_part(&mut *conn, cx));
                 // Nobody is left to be told of a failure.
-                let _ = tokio::time::timeout(PATIENCE, flush).await;
+                let _ = tokio::time::timeout(PATIENCE, part).await;
                 conn.close();
             });
         }
         _ => conn.close(),
     }
+}
+
+/// Sends what is queued, then takes in what has come and nobody will read: session tickets, of a
+/// server that is only written to. Closing with unread bytes would make the network answer with a
+/// reset, which may take from the peer what was sent before.
+fn poll_part(conn: &mut dyn Conn, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    std::task::ready!(conn.poll_flush(cx))?;
+    let mut taken = 0;
+    while taken < MOST_TAKEN {
+        taken += conn.len();
+        conn.skip(conn.len())?;
+        // Ready or not: what comes later is not waited for.
+        let Poll::Ready(Ok(())) = conn.poll_fill(cx, 1) else { break };
+    }
+    Poll::Ready(Ok(()))
 }

@@ -34,7 +34,9 @@ pub(super) fn on_hangup(tls: ServedTls, log: Log, format: Format) -> io::Result<
 fn say(log: &Log, format: Format, failure: Option<String>) {
     match (format, failure) {
         (Format::Json, failure) => {
-            log.say(json!({"event": "certificate", "reloaded": failure.is_none(), "error": failure}));
+            log.say(
+                json!({"event": "certificate", "reloaded": failure.is_none(), "error": failure}),
+            );
         }
         (Format::Text, None) => log.say("dipole: the certificate was read again"),
         (Format::Text, Some(failure)) => {
