@@ -12,18 +12,18 @@ GROUPS = {"B": 54, "S": 34, "D": 8, "L": 13}
 # These carry streams (S), all others byte streams (B).
 OF_STREAMS = {"quinn", "s2n"}
 
-# The kit has no TLS yet.
-LATER = {"D6", "D7", "D8", "L4"}
+# A library under TLS, `NAME+tls`, is judged as a byte stream and by a server's handshakes.
+UNDER_TLS = [f"B{number}" for number in range(1, GROUPS["B"] + 1)] + ["L8", "L9", "L11", "L12"]
 # These need what not every machine has: a name with an IPv4 and an IPv6 address; IPv6 itself.
 MACHINE = {"D5", "B51"}
 # No TCP (D5), no descriptor for each connection (L5), none that is given (L6), no paths (L7); TLS is
 # not a layer of its own (D6 to D8); no host serves streams yet (L8 to L13).
 OF_QUIC = {"D5", "D6", "D7", "D8", "L5", "L6", "L7", "L8", "L9", "L10", "L11", "L12", "L13"}
 NOT_APPLICABLE = {
-    "tokio": LATER | MACHINE,
+    "tokio": MACHINE,
     # No TCP, no descriptors, no paths: B53 is TCP_NODELAY, D5 two address families, L5 EMFILE, L6 a
     # listener given as a descriptor, L7 a Unix path, L13 another library on the same socket.
-    "sim": LATER | {"B53", "D5", "L5", "L6", "L7", "L13"},
+    "sim": {"B53", "D5", "L5", "L6", "L7", "L13"},
     "quinn": OF_QUIC,
 }
 
@@ -35,13 +35,16 @@ def main(path):
     other_kind = "B" if network in OF_STREAMS else "S"
     groups = {group: last for group, last in GROUPS.items() if group != other_kind}
     wanted = [f"{group}{number}" for group, last in groups.items() for number in range(1, last + 1)]
+    library = network.removesuffix("+tls")
+    if library != network:
+        wanted = UNDER_TLS
     found = Counter(case["id"] for case in cases)
     wrong = [f"{name} is missing" for name in wanted if name not in found]
     wrong += [f"{name} is there {times} times" for name, times in found.items() if times > 1]
     wrong += [f"{name} is unknown here" for name in found if name not in wanted]
     for case in cases:
         name, status = case["id"], case["status"]
-        if status == "not_applicable" and name not in NOT_APPLICABLE[network]:
+        if status == "not_applicable" and name not in NOT_APPLICABLE[library]:
             wrong.append(f"{name} is not applicable, without need: {case['detail']}")
         elif status not in ("passed", "not_applicable"):
             wrong.append(f"{name} {status}: {case['sentence']}: {case['detail']}")

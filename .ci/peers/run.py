@@ -21,6 +21,7 @@ import with_http2  # noqa: F401
 import with_load  # noqa: F401
 import with_secured_upstreams  # noqa: F401
 import with_swaps  # noqa: F401
+import with_tls  # noqa: F401
 from harness import Server, check, end_on_signal, holds, run_checks, same
 from site_files import Site
 from with_upstreams import nginx

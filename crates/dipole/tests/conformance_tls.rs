@@ -5,22 +5,23 @@ use std::time::SystemTime;
 
 use dipole::conformance::{HttpHost, Rustls, Subject, UNDER_TLS, judge};
 use dipole::net::{Addr, Dialer, Transport};
-use dipole::sim::{Config, Network};
+use dipole::sim::Network;
 use dipole::tokio::Tokio;
 
-/// The cases count descriptors and memory of the process, so this is one test.
+/// TLS itself.
+const TLS: &str = "D6,D7,D8,L4";
+
+/// The cases count descriptors and memory of the process, so this is one test. Sockets under TLS are
+/// judged in full by `dipole conformance --network tokio+tls`: without optimisation ten thousand
+/// handshakes take their time.
 #[test]
 fn byte_streams_keep_the_contract_under_tls_on_every_library() {
-    let mut in_pieces = Config::default();
-    in_pieces.chunk = Some(1..=2000);
-    for config in [Config::default(), in_pieces] {
-        keep(Network::new(config), &["sim:alpha:0"], true);
-    }
-    keep(Tokio::new(), &["127.0.0.1:0"], false);
+    keep(Network::default(), &["sim:alpha:0"], true, UNDER_TLS);
+    keep(Tokio::new(), &["127.0.0.1:0", "[::1]:0"], false, "B35,B36,B45,B46,B47,B48,L8,L9,L11,L12");
 }
 
 /// First what is about TLS itself, then all about byte streams once more, under it.
-fn keep<L>(library: L, addresses: &[&str], is_paused: bool)
+fn keep<L>(library: L, addresses: &[&str], is_paused: bool, under_tls: &str)
 where
     L: Transport + Dialer + 'static,
 {
@@ -35,7 +36,7 @@ where
         tls: Some(Arc::new(Rustls::new(SystemTime::now()).expect("certificates"))),
     };
     let secured = subject.clone().under_tls().expect("it has a TLS layer");
-    for (subject, only) in [(subject, "D6,D7,D8,L4"), (secured, UNDER_TLS)] {
+    for (subject, only) in [(subject, TLS), (secured, under_tls)] {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().start_paused(is_paused).build().expect("a runtime");
         let progress = |case: &dipole::conformance::CaseReport| print!("{}", case.lines());

@@ -18,6 +18,9 @@ const TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The TLS layer to judge; not applicable without one.
 pub(crate) fn needs_tls(subject: &Subject) -> Verdict<Arc<dyn Tls>> {
+    if subject.transport.capabilities().streams {
+        return Err(Failure::not_applicable("byte streams: TLS is no layer of its own"));
+    }
     subject.tls.clone().ok_or_else(|| Failure::not_applicable("a TLS layer (none was given)"))
 }
 

@@ -1,7 +1,13 @@
 //! What TLS over a connection promises, one scenario a file, on the simulated network under a
 //! paused clock.
 
+mod client_certificates;
 mod echo;
+mod files;
+mod names;
+mod plain_text;
+mod resumption;
+mod truncation;
 
 use std::time::{Duration, SystemTime};
 
