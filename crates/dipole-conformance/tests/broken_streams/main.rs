@@ -101,6 +101,7 @@ fn judge(id: &str, sound: &Quinn, fault: Option<Fault>) -> CaseReport {
         dialer: Arc::new(broken),
         addresses: vec!["127.0.0.1:0".parse().expect("an address")],
         host: None,
+        tls: None,
     };
     let case = cases().into_iter().find(|case| case.id == id).expect("the case exists");
     let mut builder = tokio::runtime::Builder::new_current_thread();
