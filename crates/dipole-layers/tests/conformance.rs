@@ -54,6 +54,7 @@ async fn judged_apart(
         dialer: Arc::new(dialer),
         addresses: vec!["sim:alpha:0".parse().expect("an address")],
         host: None,
+        tls: None,
     };
     let report = judge(subject, Some("B"), |_| {}).await.expect("B is a group");
     assert!(report.is_good(), "{name}:\n{}", report.table());

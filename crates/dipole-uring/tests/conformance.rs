@@ -20,6 +20,7 @@ async fn tcp_and_unix_sockets_keep_the_contract() {
         dialer: Arc::new(uring),
         addresses: ["127.0.0.1:0", "[::1]:0"].map(|text| text.parse().expect("an address")).into(),
         host: None,
+        tls: None,
     };
     let report = judge(subject, None, |case| print!("{}", case.lines()))
         .await
