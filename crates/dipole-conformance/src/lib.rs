@@ -63,7 +63,6 @@ mod waiting;
 pub use case::{Case, Outcome, cases};
 pub use harness::{Clock, main};
 pub use judge::{UNDER_TLS, UnknownCase, judge};
-pub use judge::{UnknownCase, judge};
 pub use relay::{Relay, Roughness};
 pub use report::{CaseReport, Report, Status};
 pub use subject::{Answer, Handlers, Host, HostOptions, Running, Subject};

@@ -30,6 +30,7 @@ async fn s2n_keeps_what_is_judged_of_the_contract() {
         dialer: Arc::new(s2n),
         addresses: ["127.0.0.1:0", "[::1]:0"].map(|text| text.parse().expect("an address")).into(),
         host: None,
+        tls: None,
     };
     let statements = cases().into_iter().filter(|case| case.id.starts_with('S'));
     for case in statements.filter(|case| NOT_YET.iter().all(|(id, _)| *id != case.id)) {
