@@ -36,7 +36,7 @@ pub enum Clock {
 ///             dialer: Arc::new(network),
 ///             addresses: vec!["sim:alpha:0".parse().expect("an address")],
 ///             host: None,
-             tls: None,
+///             tls: None,
 ///         }
 ///     })
 /// }
