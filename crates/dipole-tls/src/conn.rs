@@ -335,7 +335,7 @@ impl Conn for TlsConn {
         self.read.timer.end();
         self.write.timer.end();
         if may_say_farewell && lower.queued() == 0 && self.session.end(&mut *lower).is_ok() {
-            farewell(lower);
+            farewell(lower, self.session.unread());
         } else {
             lower.close();
         }

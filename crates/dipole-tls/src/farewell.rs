@@ -13,17 +13,28 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The most that is taken in, in bytes.
 const MOST_TAKEN: usize = 64 * 1024;
 
+/// What the peer may have sent that nobody reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// Nothing that TLS sends by itself.
+    Nothing,
+    /// Session tickets, as servers send them after the handshake.
+    Tickets,
+}
+
 /// Sends what is queued on `conn`, which is `close_notify` alone, and closes it. At once where the
 /// network takes it at once; otherwise by a task that has little time.
-pub(crate) fn farewell(mut conn: Box<dyn Conn>) {
+pub(crate) fn farewell(mut conn: Box<dyn Conn>, unread: Unread) {
     // A task that has used up its budget would find the network unready.
     let parted = {
         let part = tokio::task::unconstrained(poll_fn(|cx| poll_part(&mut *conn, cx)));
         pin!(part).poll(&mut Context::from_waker(Waker::noop()))
     };
     match (parted, Handle::try_current()) {
-        (Poll::Pending, Ok(runtime)) => {
+        (parted, Ok(runtime)) if parted.is_pending() || unread == Unread::Tickets => {
             runtime.spawn(async move {
+                // Whether tickets have come is known once the event source was asked again.
+                tokio::task::yield_now().await;
                 let part = poll_fn(|cx| poll_part(&mut *conn, cx));
                 // Nobody is left to be told of a failure.
                 let _ = tokio::time::timeout(PATIENCE, part).await;

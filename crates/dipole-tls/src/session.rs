@@ -11,6 +11,7 @@ use rustls::unbuffered::{
 };
 use rustls::{CommonState, Error, HandshakeKind, ProtocolVersion};
 
+use crate::farewell::Unread;
 use crate::records::{MOST_PLAIN, RecordBuffers};
 
 /// A record's header (RFC 8446 section 5.1).
@@ -234,6 +235,15 @@ impl Session {
         match &mut self.end {
             End::Client(session) => ends.take(session.process_tls_records(sealed), writable),
             End::Server(session) => ends.take(session.process_tls_records(sealed), writable),
+        }
+    }
+
+    /// What the peer may have sent that only this session would read.
+    pub(crate) fn unread(&self) -> Unread {
+        let is_13 = self.state().protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        match self.end {
+            End::Client(_) if is_13 => Unread::Tickets,
+            _ => Unread::Nothing,
         }
     }
 
