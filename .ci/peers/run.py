@@ -1,10 +1,11 @@
 """Third-party clients and servers against Dipole, on real files.
 
-    python run.py --release DIR --undici DIR [--network NAME] [--only REGEX]
+    python run.py --release DIR --website FILE --npm DIR [--network NAME] [--only REGEX]
 
-`--release` is the folder with `dipole` and `examples/bench_server`; `--undici` the one that
-`npm install --prefix` was given. Python needs aiohttp and httpx with h2. Also needed: curl, h2load,
-nc, nghttp, nginx, node, openssl, slowhttptest, wrk. Ends with status 0 when every check has passed.
+`--release` is the folder with `dipole` and `examples/bench_server`, `--website` the example of that
+name, `--npm` the folder that `npm install --prefix` was given, with undici and playwright-core. Python
+needs aiohttp, httpx with h2 and websockets. Also needed: chromium, curl, h2load, nc, nghttp, nginx,
+node, openssl, slowhttptest, wrk. Ends with status 0 when every check has passed.
 """
 
 import argparse
@@ -18,10 +19,13 @@ import with_curl  # noqa: F401: each of these brings its checks
 import with_http_client  # noqa: F401
 import with_aiohttp  # noqa: F401
 import with_http2  # noqa: F401
+import with_http2_secured  # noqa: F401
 import with_load  # noqa: F401
 import with_secured_upstreams  # noqa: F401
 import with_swaps  # noqa: F401
 import with_tls  # noqa: F401
+import with_websockets  # noqa: F401
+import with_chromium  # noqa: F401
 from harness import Server, check, end_on_signal, holds, run_checks, same
 from site_files import Site
 from with_upstreams import nginx
@@ -36,7 +40,8 @@ class World:
         self.folder = folder
         self.site = Site(os.path.join(folder, "site"))
         self.dipole = os.path.join(options.release, "dipole")
-        self.undici = options.undici
+        self.website = options.website
+        self.npm = options.npm
         self.unix = os.path.join(folder, "serve.sock")
 
 
@@ -73,7 +78,8 @@ def drained(world):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--release", required=True)
-    parser.add_argument("--undici", required=True)
+    parser.add_argument("--website", required=True)
+    parser.add_argument("--npm", required=True)
     parser.add_argument("--network", default="tokio", help="what the Dipole servers listen with")
     parser.add_argument("--only", help="a regular expression: run the checks that it is found in")
     options = parser.parse_args()

@@ -16,7 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 @check("undici: pipelined requests are answered in order")
 def undici(world):
     script = os.path.join(HERE, "with_undici.mjs")
-    result = run("node", script, world.undici, world.serve, world.bench)
+    result = run("node", script, world.npm, world.serve, world.bench)
     same(result.status, 0, f"exit status ({result.errors.strip()[-1500:]})")
     return result.output.decode().strip()
 

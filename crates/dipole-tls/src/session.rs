@@ -154,7 +154,7 @@ impl Session {
                 Ok(Turn::Writable) if self.state().is_handshaking() => Ok(Standing::Handshaking),
                 Ok(Turn::Writable) => Ok(Standing::Open),
                 Err(error) => {
-                    self.queue_alert(&mut sealed[taken..], conn);
+                    self.queue_alert(conn);
                     Err(error)
                 }
             };
@@ -162,10 +162,10 @@ impl Session {
         }
     }
 
-    /// After an error rustls has the alert ready.
-    fn queue_alert(&mut self, sealed: &mut [u8], conn: &mut dyn Conn) {
-        // One turn gives the alert, and more of them only the error again.
-        let _ = self.turn(sealed, conn, None, |_| {});
+    /// After an error rustls has the alert ready, behind the messages that it made before, each of
+    /// which takes a turn.
+    fn queue_alert(&mut self, conn: &mut dyn Conn) {
+        while let (_, Ok(Turn::Again)) = self.turn(&mut [], conn, None, |_| {}) {}
     }
 
     /// Encrypts some of `data` and queues it on `conn`; gives how many bytes it took.
