@@ -174,7 +174,7 @@ class Server(Process):
             if not piece:
                 raise Failed(f"{self.args[0]} has ended: {open(self.log).read()}")
             text += piece
-        return re.findall(r"^listening on (\S+) \(tokio\)$", text.decode(), re.MULTILINE)
+        return re.findall(r"^listening on (\S+) \(\w+\)$", text.decode(), re.MULTILINE)
 
     def descriptors(self):
         """How many descriptors it has open."""
