@@ -42,6 +42,7 @@ class World:
         self.dipole = os.path.join(options.release, "dipole")
         self.website = options.website
         self.npm = options.npm
+        self.network = options.network
         self.unix = os.path.join(folder, "serve.sock")
 
 

@@ -189,13 +189,14 @@ def big(world):
 
 @check("curl: a slow reader gets everything")
 def limit_rate(world):
-    length = 16 * MEBIBYTE
+    # curl begins with a burst of whatever its socket holds; the rest shows its rate.
+    length = 32 * MEBIBYTE
     started = time.monotonic()
     answer = curl("--limit-rate", "4M", "-r", f"0-{length - 1}", f"{world.serve}/1g")
     seconds = time.monotonic() - started
     with open(world.site.path("1g"), "rb") as file:
         holds(answer.body == file.read(length), "the body is another")
-    holds(seconds > 2, f"it was not slow: {seconds:.1f} s")
+    holds(seconds > 4, f"it was not slow: {seconds:.1f} s")
     return f"16 MiB in {seconds:.1f} s"
 
 
