@@ -31,3 +31,8 @@ pub use dipole_sim as sim;
 pub use dipole_tokio as tokio;
 #[cfg(all(feature = "uring", target_os = "linux"))]
 pub use dipole_uring as uring;
+
+/// The README's code compiles.
+#[cfg(all(doctest, feature = "conformance", feature = "tls", feature = "tokio"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
