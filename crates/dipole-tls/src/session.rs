@@ -163,9 +163,11 @@ impl Session {
     }
 
     /// After an error rustls has the alert ready, behind the messages that it made before, each of
-    /// which takes a turn.
+    /// which takes a turn. It looks at no input as long as there are any.
     fn queue_alert(&mut self, conn: &mut dyn Conn) {
-        while let (_, Ok(Turn::Again)) = self.turn(&mut [], conn, None, |_| {}) {}
+        while self.state().wants_write() {
+            let (_, Ok(Turn::Again)) = self.turn(&mut [], conn, None, |_| {}) else { break };
+        }
     }
 
     /// Encrypts some of `data` and queues it on `conn`; gives how many bytes it took.
