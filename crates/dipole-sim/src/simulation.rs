@@ -26,7 +26,7 @@ use crate::{Config, Network};
 ///         let dial = network.at("alpha").dial_timeout(&addr, Some(Duration::from_secs(5))).await;
 ///         assert!(dial.is_err_and(|error| error.is_timeout()));
 ///         drop(listeners);
-///         dipole_net::Result::Ok(())
+///         Ok::<_, dipole_net::Error>(())
 ///     }).expect("beta can listen");
 /// }
 /// ```

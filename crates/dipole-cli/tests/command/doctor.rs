@@ -17,7 +17,8 @@ fn it_says_what_is_there() {
 fn machines_are_told_in_json() {
     let ended = run(&["doctor", "--json"]);
     let found: Value = serde_json::from_slice(&ended.stdout).expect("an object");
-    assert_eq!(found["networks"][0], "tokio");
+    let networks = found["networks"].as_array().expect("a list");
+    assert!(networks.contains(&"tokio".into()), "{found}");
     assert!(found["cores"].is_number() && found["system"].is_string(), "{found}");
     assert!(found["descriptors"].is_object(), "{found}");
 }

@@ -11,7 +11,9 @@ fn what_does_not_exist_is_wrong_usage() {
         &["serve", "a", "b"],
         &["serve", "--workers", "many"],
         &["serve", "--drain-timeout", "-1"],
-        &["serve", "--tls", "self-signed"],
+        &["serve", "--tls", "signed-by-nobody"],
+        &["serve", "--cert", "a.pem"],
+        &["serve", "--key", "a.pem"],
         &["serve", "--http3"],
         &["get"],
         &["doctor", "x"],
@@ -24,9 +26,12 @@ fn what_does_not_exist_is_wrong_usage() {
 
 #[test]
 fn a_network_library_is_known_there_or_unknown() {
-    let line = "network library 'uring' is not part of this build; there are: tokio";
-    assert_eq!(run(&["serve", "--network", "uring"]).failure(1), line);
-    let line = "there is no network library 'epol'; there are: tokio";
+    let line = "network library 's2n' is not part of this build; there are: auto, tokio, uring";
+    assert_eq!(run(&["serve", "--network", "s2n"]).failure(1), line);
+    let line = "network library 'quinn' carries streams, and HTTP/3 is not there yet; \
+                there are: auto, tokio, uring";
+    assert_eq!(run(&["serve", "--network", "quinn"]).failure(1), line);
+    let line = "there is no network library 'epol'; there are: auto, tokio, uring";
     assert_eq!(run(&["serve", "--network", "epol"]).failure(2), line);
 }
 
