@@ -21,6 +21,7 @@ MACHINE = {"D5", "B51"}
 OF_QUIC = {"D5", "D6", "D7", "D8", "L5", "L6", "L7", "L8", "L9", "L10", "L11", "L12", "L13"}
 NOT_APPLICABLE = {
     "tokio": MACHINE,
+    "uring": MACHINE,
     # No TCP, no descriptors, no paths: B53 is TCP_NODELAY, D5 two address families, L5 EMFILE, L6 a
     # listener given as a descriptor, L7 a Unix path, L13 another library on the same socket.
     "sim": {"B53", "D5", "L5", "L6", "L7", "L13"},
