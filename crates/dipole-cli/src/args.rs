@@ -212,6 +212,9 @@ pub(crate) struct ConformanceArgs {
     /// Write the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Also write the report into FILE, as a page for browsers: one file, to publish as it is
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// What `dipole doctor` is told.

@@ -1,6 +1,8 @@
 //! `dipole conformance`: the kit's report on a network library.
 
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,6 +22,9 @@ pub(crate) fn run(args: &ConformanceArgs) -> Result<ExitCode, Failure> {
         None => (&*args.network, false),
     };
     let network = networks::find_any(name)?;
+    // Before the kit runs, for that takes a while.
+    let page = args.html.as_ref().map(File::create).transpose();
+    let page = page.map_err(|error| unwritable(args, &error))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(network.judged.clock == Clock::Paused)
@@ -34,8 +39,17 @@ pub(crate) fn run(args: &ConformanceArgs) -> Result<ExitCode, Failure> {
     let judged = judge(subject, only, |case| progress.show(case));
     let report = runtime.block_on(judged).map_err(Failure::usage)?;
     progress.clear();
+    if let Some(mut page) = page {
+        page.write_all(report.to_html().as_bytes()).map_err(|error| unwritable(args, &error))?;
+    }
     print(&if args.json { report.to_json() + "\n" } else { report.table() })?;
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// The page has no place.
+fn unwritable(args: &ConformanceArgs, error: &io::Error) -> Failure {
+    let path = args.html.as_deref().unwrap_or(Path::new("")).display();
+    Failure::job(format_args!("cannot write {path}: {error}"))
 }
 
 fn subject(network: &Network) -> Result<Subject, Failure> {

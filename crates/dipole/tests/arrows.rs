@@ -80,6 +80,12 @@ const RULES: &[Rule] = &[
         foreign: Only(&["bytes", "rustls", "s2n-quic", "socket2", "tokio"]),
     },
     Rule {
+        // The example of a network library of one's own: what a user's may depend on.
+        name: "own-network",
+        own: &["dipole-net", "dipole-io"],
+        foreign: Only(&["rustix", "tokio"]),
+    },
+    Rule {
         // TLS over any connection. Neither HTTP nor a network library.
         name: "dipole-tls",
         own: &["dipole-net", "dipole-io"],
@@ -156,7 +162,7 @@ const RULES: &[Rule] = &[
 
 /// The network libraries that may use tokio's sockets; and the kit, whose relay is in their way.
 const ON_SOCKETS: &[&str] =
-    &["dipole-sockets", "dipole-tokio", "dipole-uring", "dipole-conformance"];
+    &["dipole-sockets", "dipole-tokio", "dipole-uring", "dipole-conformance", "own-network"];
 
 /// The one crate that has unsafe code, in one module.
 const WITH_UNSAFE: &str = "dipole-uring";

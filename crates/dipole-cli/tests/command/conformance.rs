@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::run;
+use crate::support::{Folder, run};
 
 #[test]
 fn a_report_is_a_table() {
@@ -29,6 +29,23 @@ fn machines_get_a_report_in_json() {
             assert!(matches!(status, Some("passed" | "not_applicable")), "{case}");
         }
     }
+}
+
+#[test]
+fn a_report_is_written_as_a_page_beside_the_table() {
+    let folder = Folder::new();
+    let path = folder.path("report.html");
+    let arguments = ["conformance", "--network", "sim", "--only", "B1", "--html"];
+    let ended = run(&[&arguments[..], &[path.to_str().expect("a path in UTF-8")]].concat());
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    assert!(ended.text().starts_with("B1   passed "), "{ended:?}");
+    let page = std::fs::read_to_string(&path).expect("the page is there");
+    assert!(page.starts_with("<!doctype html>") && page.contains("id=\"B1\""), "{page}");
+
+    let nowhere = folder.path("missing/report.html");
+    let ended = run(&[&arguments[..], &[nowhere.to_str().expect("a path in UTF-8")]].concat());
+    let line = ended.failure(1);
+    assert!(line.starts_with("cannot write ") && line.contains("missing"), "{line}");
 }
 
 #[test]

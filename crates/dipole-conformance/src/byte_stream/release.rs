@@ -103,11 +103,8 @@ async fn idle_connections_hold_no_buffer(subject: Arc<Subject>) -> Verdict {
     // What a session of TLS is besides: its keys, the state of its ciphers, the peer's certificates.
     const PER_SESSION: usize = 2 * KIB;
     const NOISE: usize = 8 * MIB;
-    let count = match subject.transport.capabilities().uses_descriptors {
-        true => connections_that_fit().min(10_000),
-        false => 10_000,
-    };
     let mut place = Rendezvous::new(&subject).await?;
+    let count = connections_that_fit(&mut place).await?.min(10_000);
     let mut idle = Vec::with_capacity(2 * count);
     let resident = resident_memory();
     for number in 0..count {
@@ -138,11 +135,19 @@ async fn idle_connections_hold_no_buffer(subject: Arc<Subject>) -> Verdict {
     })
 }
 
-/// How many connections this process has descriptors for, both ends being its own.
-fn connections_that_fit() -> usize {
+/// How many connections this process has descriptors for, both ends being its own and each taking
+/// as many as the first one does.
+async fn connections_that_fit(place: &mut Rendezvous) -> Verdict<usize> {
     const SPARE: usize = 100;
+    let limit = raise_descriptor_limit();
+    let before = open_descriptors().unwrap_or(0);
+    let connection = place.connect().await?;
     let open = open_descriptors().unwrap_or(0);
-    raise_descriptor_limit().map_or(10_000, |limit| limit.saturating_sub(open + SPARE) / 2)
+    drop(connection);
+    let (Some(limit), each @ 1..) = (limit, open.saturating_sub(before)) else {
+        return Ok(usize::MAX);
+    };
+    Ok(limit.saturating_sub(before + SPARE) / each)
 }
 
 async fn small_pieces_need_little_memory(Pair { mut conn, peer, .. }: Pair) -> Verdict {
