@@ -14,6 +14,7 @@
 //! | `h1/codec/` | HTTP/1.1 as bytes in and bytes out |
 //! | `h2/client/` | HTTP/2 by hyper, the client's end of a connection |
 //! | `h2/server/` | HTTP/2 by hyper, the server's end of a connection |
+//! | `h3/quic/` | what the crate `h3` asks of QUIC, over any connection of streams |
 //! | `runtime/` | what hyper asks of a runtime |
 //! | `client/` | the client and its pool |
 
@@ -24,6 +25,7 @@ mod client;
 mod config;
 mod h1;
 mod h2;
+mod h3;
 mod runtime;
 mod server;
 mod service;
