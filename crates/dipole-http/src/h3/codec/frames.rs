@@ -69,10 +69,21 @@ pub(crate) struct FrameReader {
 #[derive(Debug)]
 enum State {
     /// Between two frames, or in mid-head with these bytes of it.
-    Head { held: [u8; LONGEST_HEAD], length: usize },
-    Data { left: u64 },
-    Passed { left: u64 },
-    Whole { kind: u64, length: usize, held: BytesMut },
+    Head {
+        held: [u8; LONGEST_HEAD],
+        length: usize,
+    },
+    Data {
+        left: u64,
+    },
+    Passed {
+        left: u64,
+    },
+    Whole {
+        kind: u64,
+        length: usize,
+        held: BytesMut,
+    },
 }
 
 const BETWEEN: State = State::Head { held: [0; LONGEST_HEAD], length: 0 };

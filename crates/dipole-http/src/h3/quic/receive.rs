@@ -56,7 +56,8 @@ impl QuicReceive {
     /// Ends the connection, for the peer broke its rules.
     fn fail(&self, fault: FrameFault) -> StreamErrorIncoming {
         self.conn.close_with_error(fault.code(), fault.text().as_bytes());
-        let connection_error = ConnectionErrorIncoming::ApplicationClose { error_code: fault.code() };
+        let connection_error =
+            ConnectionErrorIncoming::ApplicationClose { error_code: fault.code() };
         StreamErrorIncoming::ConnectionErrorIncoming { connection_error }
     }
 
