@@ -1,13 +1,16 @@
 //! The body of a request or a response.
 
+use std::any::Any;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use crate::BoxError;
 use crate::upload::UploadBody;
 
 /// A body: nothing, bytes that are all there, or a stream.
@@ -52,6 +55,32 @@ impl Body {
         Self { kind: Kind::Boxed(Box::pin(body)) }
     }
 
+    /// A body of somebody else's, whose errors become [`BodyError::Other`].
+    ///
+    /// A [`Body`] stays what it is.
+    pub fn wrap<B>(body: B) -> Self
+    where
+        B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        // Where layers are generic over bodies this is most often one of ours, and what it holds
+        // would not be seen any more inside of another.
+        let mut body = Some(body);
+        if let Some(own) = (&mut body as &mut dyn Any).downcast_mut::<Option<Self>>() {
+            return own.take().unwrap_or_default();
+        }
+        body.map_or_else(Self::empty, |body| Self::new(Wrapped { body: Box::pin(body) }))
+    }
+
+    /// What it holds, if it is all there: such a body can be sent again.
+    #[must_use]
+    pub fn held(&self) -> Option<Bytes> {
+        match &self.kind {
+            Kind::Empty => Some(Bytes::new()),
+            Kind::Full(data) => Some(data.clone()),
+            Kind::Upload(_) | Kind::Boxed(_) => None,
+        }
+    }
+
     /// All of it at once, of at most `limit` bytes; trailers are left out.
     ///
     /// # Errors
@@ -74,6 +103,38 @@ impl Body {
 
     pub(crate) fn upload(upload: UploadBody) -> Self {
         Self { kind: Kind::Upload(upload) }
+    }
+}
+
+/// Somebody else's body.
+struct Wrapped<B> {
+    body: Pin<Box<B>>,
+}
+
+impl<B> HttpBody for Wrapped<B>
+where
+    B: HttpBody<Error: Into<BoxError>>,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(self.body.as_mut().poll_frame(cx));
+        Poll::Ready(frame.map(|frame| match frame {
+            Ok(frame) => Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))),
+            Err(error) => Err(BodyError::of(error)),
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -169,6 +230,19 @@ pub enum BodyError {
     Malformed(&'static str),
     /// The other end of the exchange is gone: its connection was closed, or its handler dropped.
     Cancelled,
+    /// Whatever made the body failed: a layer that decodes it, say.
+    Other(Arc<dyn std::error::Error + Send + Sync>),
+}
+
+impl BodyError {
+    /// What a body of somebody else's failed with. A `BodyError` stays what it is.
+    #[must_use]
+    pub fn of(error: impl Into<BoxError>) -> Self {
+        match error.into().downcast::<Self>() {
+            Ok(own) => *own,
+            Err(error) => Self::Other(error.into()),
+        }
+    }
 }
 
 impl fmt::Display for BodyError {
@@ -180,6 +254,7 @@ impl fmt::Display for BodyError {
             Self::TooLarge { limit } => write!(f, "the body is larger than {limit} bytes"),
             Self::Malformed(what) => write!(f, "the body is malformed: {what}"),
             Self::Cancelled => f.write_str("the exchange that the body belongs to has ended"),
+            Self::Other(error) => error.fmt(f),
         }
     }
 }
@@ -188,6 +263,7 @@ impl std::error::Error for BodyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Connection(error) => Some(error),
+            Self::Other(error) => Some(&**error),
             _ => None,
         }
     }

@@ -33,8 +33,9 @@ mod upload;
 
 pub use body::{Body, BodyError};
 pub use client::{
-    Client, ClientBuilder, ClientConfig, ClientError, ClientErrorKind, ConnectionReport, Deadline,
-    ProtocolChoice, RequestBuilder,
+    BodyStream, Client, ClientBuilder, ClientConfig, ClientError, ClientErrorKind, ClientService,
+    ConnectionReport, DEFAULT_BODY_LIMIT, Deadline, Forwarding, Multipart, ProtocolChoice,
+    ReadError, RequestBuilder, RequestTimeout, ResponseExt, StatusError, Via,
 };
 pub use config::{ServerConfig, WhenClientLeaves};
 pub use h2::Http2Config;

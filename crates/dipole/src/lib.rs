@@ -33,6 +33,6 @@ pub use dipole_tokio as tokio;
 pub use dipole_uring as uring;
 
 /// The README's code compiles.
-#[cfg(all(doctest, feature = "conformance", feature = "tls", feature = "tokio"))]
+#[cfg(all(doctest, feature = "conformance", feature = "json", feature = "tls", feature = "tokio"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

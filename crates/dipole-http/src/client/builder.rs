@@ -8,7 +8,7 @@ use dipole_net::{Addr, Dialer, TlsLayer};
 
 use super::connect::Connector;
 use super::pool::{Pool, Settings};
-use super::{Client, ClientConfig, Inner};
+use super::{Client, ClientConfig, Forwarding, Inner};
 
 /// Makes a [`Client`]; see [`Client::builder`].
 #[derive(Clone, Default)]
@@ -17,14 +17,15 @@ pub struct ClientBuilder<D = ()> {
     tls: Option<Arc<dyn TlsLayer>>,
     config: ClientConfig,
     only: Option<Addr>,
+    forwarding: Option<Forwarding>,
 }
 
 impl<D> ClientBuilder<D> {
     /// The network library that connects.
     #[must_use]
     pub fn with_dialer(self, dialer: impl Dialer + 'static) -> ClientBuilder<Arc<dyn Dialer>> {
-        let Self { tls, config, only, .. } = self;
-        ClientBuilder { dialer: Arc::new(dialer), tls, config, only }
+        let Self { tls, config, only, forwarding, .. } = self;
+        ClientBuilder { dialer: Arc::new(dialer), tls, config, only, forwarding }
     }
 
     /// What secures the connections of `https:` requests; without it there are none.
@@ -54,6 +55,13 @@ impl<D> ClientBuilder<D> {
         self.only = Some(addr.into());
         self
     }
+
+    /// Sends plain `http:` requests through a proxy that forwards them; see [`Forwarding`].
+    #[must_use]
+    pub fn forwarding(mut self, forwarding: Forwarding) -> Self {
+        self.forwarding = Some(forwarding);
+        self
+    }
 }
 
 impl ClientBuilder<Arc<dyn Dialer>> {
@@ -73,7 +81,9 @@ impl ClientBuilder<Arc<dyn Dialer>> {
                 config: self.config,
                 pool: Pool::new(settings),
                 only: self.only,
+                forwarding: self.forwarding,
             }),
+            service: None,
         }
     }
 }

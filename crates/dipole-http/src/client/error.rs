@@ -62,11 +62,32 @@ pub enum ClientErrorKind {
     Response,
     /// The request's body failed while it was sent.
     RequestBody,
+    /// A redirect leads nowhere: there are too many, or it cannot be followed.
+    Redirect,
+    /// A layer around the client failed; the source says why.
+    Layer,
 }
 
 impl ClientError {
     pub(super) fn new(kind: ClientErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self::with(kind, message.into(), None, None)
+    }
+
+    /// What a layer around the client failed with. A `ClientError` stays what it is.
+    #[must_use]
+    pub fn of_layer(source: impl Into<BoxError>) -> Self {
+        match source.into().downcast::<Self>() {
+            Ok(error) => *error,
+            Err(source) => {
+                Self::caused(ClientErrorKind::Layer, "a layer around the client failed", source)
+            }
+        }
+    }
+
+    /// A redirect that was not followed; `message` says why.
+    #[must_use]
+    pub fn redirect(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ClientErrorKind::Redirect, message)
     }
 
     fn with(

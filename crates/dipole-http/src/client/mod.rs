@@ -7,6 +7,10 @@
 //! | [`connect`] | a new connection: dialled, secured, and what it speaks |
 //! | [`pool`] | connections, kept and shared |
 //! | [`request_builder`] | requests in one line |
+//! | [`response_ext`] | responses in one line |
+//! | [`multipart`] | forms of several parts |
+//! | [`layered`] | layers around a client |
+//! | [`via`], [`forwarding`] | other ways than the URI's |
 //! | [`report`] | what a response came over |
 //! | [`hurry`] | the deadline of a whole request |
 
@@ -14,17 +18,23 @@ mod builder;
 mod config;
 mod connect;
 mod error;
+mod forwarding;
 mod hurry;
+mod layered;
+mod multipart;
 mod pool;
 mod report;
 mod request_builder;
+mod response_ext;
 mod route;
 mod send;
+mod via;
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use dipole_net::Addr;
 use http::{Request, Response};
@@ -34,9 +44,14 @@ pub use self::builder::ClientBuilder;
 pub use self::config::{ClientConfig, ProtocolChoice};
 use self::connect::Connector;
 pub use self::error::{ClientError, ClientErrorKind, Deadline};
+pub use self::forwarding::Forwarding;
+pub use self::layered::ClientService;
+pub use self::multipart::Multipart;
 use self::pool::Pool;
 pub use self::report::ConnectionReport;
 pub use self::request_builder::RequestBuilder;
+pub use self::response_ext::{BodyStream, DEFAULT_BODY_LIMIT, ReadError, ResponseExt, StatusError};
+pub use self::via::Via;
 use crate::h1::client::{Limits, Sending};
 use crate::{Body, BoxError};
 
@@ -68,7 +83,14 @@ use crate::{Body, BoxError};
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
+    /// What is around the core; `None` without layers.
+    service: Option<ClientService>,
 }
+
+/// For all of one request, from its beginning to the end of its response's body, in place of
+/// [`ClientConfig::request_timeout`]: an extension of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestTimeout(pub Duration);
 
 struct Inner {
     connector: Connector,
@@ -77,6 +99,8 @@ struct Inner {
     pool: Pool,
     /// Where every request goes, whatever its URI.
     only: Option<Addr>,
+    /// Where plain requests go; `None` is to their host.
+    forwarding: Option<Forwarding>,
 }
 
 impl Client {
@@ -115,9 +139,19 @@ impl Client {
     where
         B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
+        let own = request.extensions().get::<RequestTimeout>().map(|limit| limit.0);
+        let limit = own.or(self.inner.config.request_timeout);
+        if let Some(service) = &self.service {
+            let host = request.uri().host().map(str::to_owned);
+            let sent = service.send(request.map(Body::wrap));
+            return match limit {
+                None => sent.await,
+                Some(limit) => hurry::within(limit, sent, host.as_deref()).await,
+            };
+        }
         let (parts, body) = request.into_parts();
         let sent = self.inner.send(&parts, Sending::new(body));
-        match self.inner.config.request_timeout {
+        match limit {
             None => sent.await,
             Some(limit) => hurry::within(limit, sent, parts.uri.host()).await,
         }

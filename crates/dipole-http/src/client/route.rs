@@ -123,6 +123,15 @@ impl<'a> Route<'a> {
         };
         Ok(Self { target, host, authority, security })
     }
+
+    /// As a proxy is asked that forwards the request.
+    pub(super) fn in_absolute_form(mut self) -> Self {
+        if let Some(authority) = self.authority {
+            let scheme = self.security.scheme();
+            self.target = Cow::Owned(format!("{scheme}://{authority}{}", self.target));
+        }
+        self
+    }
 }
 
 /// RFC 9112 3.2.1: an empty path is sent as a slash.

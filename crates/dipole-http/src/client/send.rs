@@ -4,19 +4,22 @@ use std::sync::Arc;
 
 use dipole_net::Conn;
 use http::header::UPGRADE;
-use http::{Method, Response, request};
+use http::{Extensions, Method, Response, request};
 
 use super::connect::Connected;
 use super::error::{ClientError, ClientErrorKind, Deadline};
 use super::pool::{Dialling, Lease, Origin, Preference, Stream, Turn};
 use super::route::{Route, Target};
-use super::{Inner, ProtocolChoice};
+use super::{Forwarding, Inner, ProtocolChoice, Via};
 use crate::Body;
 use crate::h1::client::{Ask, Sending, exchange, upgrade};
 use crate::h2::client::{self as h2, Link, LinkOptions, Question, Repeat};
 
 /// How often a request is sent that HTTP/2 servers have not looked at.
 const MAX_STREAM_TRIES: usize = 4;
+
+/// What the pool knows the proxy by that forwards plain requests; no authority has a space.
+const FORWARDED: &str = " forwarded";
 
 /// What a request needs of its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,16 +60,24 @@ impl Inner {
         parts: &request::Parts,
         mut sending: Sending,
     ) -> Result<Response<Body>, ClientError> {
-        let route = Route::of(parts)?;
-        let origin = self.origin(&route)?;
+        let mut route = Route::of(parts)?;
+        let manner = Manner::of(parts, self.config.protocol);
+        let mut headers = None;
+        let origin = match self.forwarding(&route, manner, &parts.extensions) {
+            Some(forwarding) => {
+                route = route.in_absolute_form();
+                headers = Some(Box::new(forwarding.headers(&parts.headers)));
+                self.pool.origin(route.security, FORWARDED, || forwarding.target())
+            }
+            None => self.origin(&route, &parts.extensions)?,
+        };
         let ask = Ask {
             method: &parts.method,
             target: &route.target,
             host: route.host,
-            headers: &parts.headers,
+            headers: headers.as_deref().unwrap_or(&parts.headers),
             limits: &self.limits,
         };
-        let manner = Manner::of(parts, self.config.protocol);
         if manner == Manner::Upgrade {
             return Box::pin(self.upgrade(&ask, &origin, sending)).await;
         }
@@ -135,8 +146,32 @@ impl Inner {
         }
     }
 
-    fn origin(&self, route: &Route<'_>) -> Result<Arc<Origin>, ClientError> {
+    /// The proxy that forwards this request. What may upgrade, or is to go elsewhere, takes its
+    /// own way.
+    fn forwarding(
+        &self,
+        route: &Route<'_>,
+        manner: Manner,
+        extensions: &Extensions,
+    ) -> Option<&Forwarding> {
+        let forwarding = self.forwarding.as_ref()?;
+        let is_free = self.only.is_none() && extensions.get::<Via>().is_none();
+        (is_free && manner == Manner::Any && forwarding.applies(route)).then_some(forwarding)
+    }
+
+    fn origin(
+        &self,
+        route: &Route<'_>,
+        extensions: &Extensions,
+    ) -> Result<Arc<Origin>, ClientError> {
         let protocol = self.config.protocol;
+        if let (Some(via), Some(authority)) = (extensions.get::<Via>(), route.authority) {
+            let key = via.key(authority.as_str());
+            return Ok(self.pool.origin(route.security, &key, || Target {
+                addr: via.0.clone(),
+                ..Target::of(authority, route.security, protocol)
+            }));
+        }
         match (&self.only, route.authority) {
             // What the URI says of the host is no matter, but for a certificate.
             (Some(only), authority) => {
