@@ -23,6 +23,8 @@ pub use dipole_net as net;
 
 #[cfg(feature = "layers")]
 pub use dipole_layers as layers;
+#[cfg(feature = "observe")]
+pub use dipole_observe as observe;
 #[cfg(feature = "quinn")]
 pub use dipole_quinn as quinn;
 #[cfg(feature = "sim")]

@@ -128,8 +128,25 @@ const RULES: &[Rule] = &[
         ]),
     },
     Rule {
+        // Around services and clients. No network library.
+        name: "dipole-observe",
+        own: &["dipole-net", "dipole-http"],
+        foreign: Only(&[
+            "bytes",
+            "http",
+            "http-body",
+            "metrics",
+            "pin-project-lite",
+            "tokio",
+            "tower-layer",
+            "tower-service",
+            "tracing",
+        ]),
+    },
+    Rule {
         name: "dipole",
         own: &[
+            "dipole-observe",
             "dipole-net",
             "dipole-io",
             "dipole-tokio",
@@ -148,6 +165,7 @@ const RULES: &[Rule] = &[
         // The command. Nothing depends on it.
         name: "dipole-cli",
         own: &[
+            "dipole-observe",
             "dipole-net",
             "dipole-io",
             "dipole-sockets",
