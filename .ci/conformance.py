@@ -9,8 +9,9 @@ import sys
 from collections import Counter
 
 GROUPS = {"B": 54, "S": 34, "D": 8, "L": 13}
-# These carry streams (S), all others byte streams (B).
-OF_STREAMS = {"quinn", "s2n"}
+# These carry streams (S), all others byte streams (B); `sim` is judged as both.
+OF_STREAMS = {"quinn", "s2n", "sim-streams"}
+OF_BOTH = {"sim"}
 
 # A library under TLS, `NAME+tls`, is judged as a byte stream and by a server's handshakes.
 UNDER_TLS = [f"B{number}" for number in range(1, GROUPS["B"] + 1)] + ["L8", "L9", "L11", "L12"]
@@ -24,7 +25,10 @@ NOT_APPLICABLE = {
     "uring": MACHINE,
     # No TCP, no descriptors, no paths: B53 is TCP_NODELAY, D5 two address families, L5 EMFILE, L6 a
     # listener given as a descriptor, L7 a Unix path, L13 another library on the same socket.
-    "sim": {"B53", "D5", "L5", "L6", "L7", "L13"},
+    # Its streams have nothing to queue that could go first (S24), and no early data (S32).
+    "sim": {"B53", "S24", "S32", "D5", "L5", "L6", "L7", "L13"},
+    # Nor has it a handshake (L4) beside what QUIC lacks.
+    "sim-streams": OF_QUIC | {"S24", "S32", "L4"},
     "quinn": OF_QUIC,
 }
 
@@ -34,6 +38,8 @@ def main(path):
         report = json.load(file)
     network, cases = report["network"], report["cases"]
     other_kind = "B" if network in OF_STREAMS else "S"
+    if network in OF_BOTH:
+        other_kind = None
     groups = {group: last for group, last in GROUPS.items() if group != other_kind}
     wanted = [f"{group}{number}" for group, last in groups.items() for number in range(1, last + 1)]
     library = network.removesuffix("+tls")

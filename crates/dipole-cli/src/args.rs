@@ -203,7 +203,8 @@ impl FromStr for AdminSocket {
 /// What `dipole conformance` is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConformanceArgs {
-    /// The network library to judge: tokio or sim; NAME+tls judges byte streams under TLS
+    /// The network library to judge: tokio, uring, quinn, sim (byte streams and
+    /// streams) or sim-streams; NAME+tls judges byte streams under TLS
     #[arg(long, value_name = "NAME", default_value = "tokio")]
     pub(crate) network: String,
     /// Run this case alone (B13), this group (B), or several of them (B13,L)

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use dipole::conformance::{CaseReport, HttpHost, Rustls, Status, Subject, UNDER_TLS, cases, judge};
+use dipole::conformance::{
+    CaseReport, HttpHost, Report, Rustls, Status, Subject, UNDER_TLS, cases, judge,
+};
 use dipole::net::Addr;
 
 use crate::Failure;
@@ -25,25 +27,63 @@ pub(crate) fn run(args: &ConformanceArgs) -> Result<ExitCode, Failure> {
     // Before the kit runs, for that takes a while.
     let page = args.html.as_ref().map(File::create).transpose();
     let page = page.map_err(|error| unwritable(args, &error))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(network.judged.clock == Clock::Paused)
-        .build()
-        .map_err(|error| Failure::job(format_args!("cannot start: {error}")))?;
-    let (mut subject, mut only) = (subject(&network)?, args.only.as_deref());
+    let (mut subject, only) = (subject(&network)?, args.only.as_deref());
     let mut progress = Progress::new(only.is_none() && !is_under_tls);
-    if is_under_tls {
+    let report = if is_under_tls {
         subject = subject.under_tls().ok_or_else(|| Failure::Job("there is no TLS".into()))?;
-        only = only.or(Some(UNDER_TLS));
-    }
-    let judged = judge(subject, only, |case| progress.show(case));
-    let report = runtime.block_on(judged).map_err(Failure::usage)?;
+        judged(&network, subject, only.or(Some(UNDER_TLS)), &mut progress)?
+    } else {
+        match networks::beside(name) {
+            Some(beside) => both(&network, beside, only, &mut progress)?,
+            None => judged(&network, subject, only, &mut progress)?,
+        }
+    };
     progress.clear();
     if let Some(mut page) = page {
         page.write_all(report.to_html().as_bytes()).map_err(|error| unwritable(args, &error))?;
     }
     print(&if args.json { report.to_json() + "\n" } else { report.table() })?;
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn judged(
+    network: &Network,
+    subject: Subject,
+    only: Option<&str>,
+    progress: &mut Progress,
+) -> Result<Report, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(network.judged.clock == Clock::Paused)
+        .build()
+        .map_err(|error| Failure::job(format_args!("cannot start: {error}")))?;
+    let judged = judge(subject, only, |case| progress.show(case));
+    runtime.block_on(judged).map_err(Failure::usage)
+}
+
+/// A library of byte streams by all but the statements about streams, and the one beside it by
+/// those: one report, in the order of the contract.
+fn both(
+    network: &Network,
+    beside: &str,
+    only: Option<&str>,
+    progress: &mut Progress,
+) -> Result<Report, Failure> {
+    let is_of_streams = |id: &&str| id.trim().starts_with(['S', 's']);
+    let (of_streams, others): (Vec<_>, Vec<_>) =
+        only.unwrap_or("B,S,D,L").split(',').partition(is_of_streams);
+    let mut report = Report { network: network.name.into(), cases: Vec::new() };
+    if !others.is_empty() {
+        report = judged(network, subject(network)?, Some(&others.join(",")), progress)?;
+    }
+    if !of_streams.is_empty() {
+        let beside = networks::find_any(beside)?;
+        let only = of_streams.join(",");
+        report.cases.extend(judged(&beside, subject(&beside)?, Some(&only), progress)?.cases);
+    }
+    // The sort is stable.
+    report.cases.sort_by_key(|case| case.id.get(..1).and_then(|group| "BSDL".find(group)));
+    Ok(report)
 }
 
 /// The page has no place.

@@ -49,7 +49,7 @@ const HAS_URING: bool = cfg!(target_os = "linux");
 /// The libraries of this build that reach other processes; `auto` is one of the others.
 const REAL: &[&str] = if HAS_URING { &["auto", "tokio", "uring"] } else { &["auto", "tokio"] };
 /// The libraries of this build that live inside one process.
-const SIMULATED: &[&str] = &["sim"];
+const SIMULATED: &[&str] = &["sim", "sim-streams"];
 /// The libraries of this build that carry streams, and no byte streams.
 const STREAMS: &[&str] = &["quinn"];
 /// Libraries that Dipole has, but not in this build.
@@ -116,8 +116,24 @@ fn any(name: &str) -> Result<Option<Network>, Failure> {
                 judged: Judged { addresses: &["sim:alpha:0"], clock: Clock::Paused },
             })
         }
+        "sim-streams" => {
+            let streams = SimNetwork::default().streams();
+            Some(Network {
+                name: "sim-streams",
+                transport: Arc::new(streams.clone()),
+                dialer: Arc::new(streams),
+                judged: Judged { addresses: &["sim:alpha:0"], clock: Clock::Paused },
+            })
+        }
         _ => None,
     })
+}
+
+/// The library beside the byte streams of this name that carries its connections of streams; `None`
+/// where there is none.
+#[must_use]
+pub fn beside(name: &str) -> Option<&'static str> {
+    (name == "sim").then_some("sim-streams")
 }
 
 /// QUIC with a certificate for this machine that lasts as long as the command may.

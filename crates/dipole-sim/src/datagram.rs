@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::Network;
 use crate::link::{register, wake};
+use crate::network::Sort;
 use crate::place::Place;
 
 /// A socket for datagrams, at a place of the simulated network; dropping it frees the place.
@@ -64,7 +65,7 @@ impl Network {
         let (mut place, form) = Place::parse(addr)?;
         let mut state = self.lock();
         if place.port == 0 {
-            let free = state.free_port(&place.name);
+            let free = state.free_port(Sort::Streams, &place.name);
             place.port = free.ok_or_else(|| Error::new(ErrorKind::AddrInUse))?;
         }
         if state.mailboxes.contains_key(&place) {

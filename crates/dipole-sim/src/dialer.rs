@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use dipole_net::{
     Addr, BoxFuture, Capabilities, Connection, DialOptions, Dialer, Error, ErrorKind, Result,
+    StreamOptions, TlsOptions,
 };
 
 use crate::link::wake;
-use crate::network::State;
+use crate::network::{Arrived, Carries, Port, Sort, State};
 use crate::place::{Form, Place};
 use crate::random::Random;
+use crate::streams::negotiated;
 use crate::wire::Passage;
-use crate::{Network, Reach, SimConn};
+use crate::{Network, Reach};
 
 impl Dialer for Network {
     fn capabilities(&self) -> Capabilities {
@@ -30,26 +32,48 @@ impl Dialer for Network {
         addr: &'a Addr,
         options: &'a DialOptions,
     ) -> BoxFuture<'a, Result<Connection>> {
-        Box::pin(async move {
-            let dialled = match options.timeout {
-                None => self.dial(addr, options.local).await,
-                Some(timeout) => {
-                    match tokio::time::timeout(timeout, self.dial(addr, options.local)).await {
-                        Ok(dialled) => dialled,
-                        Err(_) => {
-                            let text = format!("{addr} did not answer within {timeout:?}");
-                            Err(Error::with_message(ErrorKind::TimedOut, text))
-                        }
-                    }
-                }
-            };
-            dialled.map(|conn| Connection::Bytes(Box::new(conn)))
-        })
+        Box::pin(self.dial_within(addr, options.local, options.timeout, Wanted::Bytes))
+    }
+}
+
+/// What a dial is to bring about.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    Bytes,
+    Streams { options: StreamOptions, tls: Option<TlsOptions> },
+}
+
+impl Wanted {
+    fn sort(&self) -> Sort {
+        match self {
+            Self::Bytes => Sort::Bytes,
+            Self::Streams { .. } => Sort::Streams,
+        }
     }
 }
 
 impl Network {
-    async fn dial(&self, addr: &Addr, local: Option<SocketAddr>) -> Result<SimConn> {
+    pub(crate) async fn dial_within(
+        &self,
+        addr: &Addr,
+        local: Option<SocketAddr>,
+        timeout: Option<Duration>,
+        wanted: Wanted,
+    ) -> Result<Connection> {
+        let dial = self.dial(addr, local, wanted);
+        let Some(timeout) = timeout else { return dial.await };
+        tokio::time::timeout(timeout, dial).await.unwrap_or_else(|_| {
+            let text = format!("{addr} did not answer within {timeout:?}");
+            Err(Error::with_message(ErrorKind::TimedOut, text))
+        })
+    }
+
+    async fn dial(
+        &self,
+        addr: &Addr,
+        local: Option<SocketAddr>,
+        wanted: Wanted,
+    ) -> Result<Connection> {
         let ticket = self.ticket();
         let (place, _) = Place::parse(addr)?;
         let from = local.filter(|_| place.ip().is_some());
@@ -64,7 +88,7 @@ impl Network {
             Reach::Silent => pending().await,
         }
         self.shake_hands(&mut handshake).await?;
-        let mut dial = Dial { network: self, place, local, ticket, waits_at: None };
+        let mut dial = Dial { network: self, place, local, wanted, ticket, waits_at: None };
         poll_fn(|cx| dial.poll(cx.waker())).await
     }
 
@@ -150,31 +174,41 @@ struct Dial<'a> {
     network: &'a Network,
     place: Place,
     local: Option<SocketAddr>,
+    wanted: Wanted,
     ticket: u64,
     /// The listener in whose queue it waits.
-    waits_at: Option<Place>,
+    waits_at: Option<Port>,
 }
 
 impl Dial<'_> {
-    fn poll(&mut self, waker: &Waker) -> Poll<Result<SimConn>> {
+    fn poll(&mut self, waker: &Waker) -> Poll<Result<Connection>> {
         let mut state = self.network.lock();
-        let found = self.place.candidates().find(|place| state.bounds.contains_key(place));
-        let Some((place, bound)) =
-            found.and_then(|place| Some((place.clone(), state.bounds.get_mut(&place)?)))
+        let sort = self.wanted.sort();
+        let ports = self.place.candidates().map(|place| (sort, place));
+        let found = ports.into_iter().find(|port| state.bounds.contains_key(port));
+        let Some((port, bound)) =
+            found.and_then(|port| Some((port.clone(), state.bounds.get_mut(&port)?)))
         else {
             return Poll::Ready(Err(self.nobody_there(&state)));
+        };
+        let both = match (&self.wanted, &bound.carries) {
+            (Wanted::Streams { options, tls }, Carries::Streams(terms)) => {
+                let told = negotiated(&terms.protocols, tls.as_ref())?;
+                Some(([options.clone(), terms.streams.clone()], told))
+            }
+            _ => None,
         };
         let is_first = bound.dialers.keys().next().is_none_or(|first| self.ticket <= *first);
         if !is_first || !bound.has_room() {
             let replaced = bound.dialers.insert(self.ticket, waker.clone());
-            self.waits_at = Some(place);
+            self.waits_at = Some(port);
             drop(state);
             drop(replaced);
             return Poll::Pending;
         }
         let own = bound.dialers.remove(&self.ticket);
         self.waits_at = None;
-        let form = bound.form;
+        let (form, place) = (bound.form, &port.1);
         let addr = match (place.ip(), self.place.ip()) {
             // Who listens on every address is reached at the one that was dialled.
             (Some(ip), Some(_)) if ip.is_unspecified() => self.place.addr(Form::Ip),
@@ -185,9 +219,20 @@ impl Dial<'_> {
         };
         let local = self.local.filter(|_| form == Form::Ip);
         let local = local.map(|local| Place::of_ip(local.ip(), local.port()));
-        let (conn, accepted) = self.network.connect(&mut state, &addr, form, local);
+        let (conn, accepted) = match both {
+            Some(both) => {
+                let network = self.network;
+                let ends = network.connect_streams(&mut state, &addr, form, local, both);
+                let (conn, accepted) = (Box::new(ends.0), Box::new(ends.1));
+                (Connection::Streams(conn), Arrived::Streams(accepted))
+            }
+            None => {
+                let (conn, accepted) = self.network.connect(&mut state, &addr, form, local);
+                (Connection::Bytes(Box::new(conn)), Arrived::Bytes(Box::new(accepted)))
+            }
+        };
         let mut woken = [None, None];
-        if let Some(bound) = state.bounds.get_mut(&place) {
+        if let Some(bound) = state.bounds.get_mut(&port) {
             woken = [bound.push(accepted), bound.next_dialer()];
         }
         drop(state);
@@ -211,9 +256,9 @@ impl Dial<'_> {
 
 impl Drop for Dial<'_> {
     fn drop(&mut self) {
-        let Some(place) = &self.waits_at else { return };
+        let Some(port) = &self.waits_at else { return };
         let mut state = self.network.lock();
-        let Some(bound) = state.bounds.get_mut(place) else {
+        let Some(bound) = state.bounds.get_mut(port) else {
             return;
         };
         let own = bound.dialers.remove(&self.ticket);

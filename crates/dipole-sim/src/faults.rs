@@ -37,7 +37,8 @@ pub(crate) enum Fate {
 
 impl Faults {
     /// `None` for a faultless network.
-    pub(crate) fn new(config: &Config, connection: u64, direction: usize) -> Option<Box<Self>> {
+    /// `parts` tell the direction from all others under the same seed.
+    pub(crate) fn new(config: &Config, parts: &[u64]) -> Option<Box<Self>> {
         let faultless = config.chunk.is_none()
             && config.latency.start().max(config.latency.end()).is_zero()
             && config.stall.probability <= 0.0
@@ -46,7 +47,7 @@ impl Faults {
         if faultless {
             return None;
         }
-        let random = |purpose| Random::new(config.seed, &[connection, direction as u64, purpose]);
+        let random = |purpose| Random::new(config.seed, &[parts, &[purpose]].concat());
         Some(Box::new(Self {
             cuts: random(0),
             fates: random(1),
@@ -107,6 +108,16 @@ impl Faults {
             lost = self.loss.probability;
         }
         Some(late)
+    }
+
+    /// How long word of something is under way, which is one packet; `None` when its sender gives
+    /// up.
+    pub(crate) fn word(&mut self) -> Option<Duration> {
+        let delay = self.delay();
+        if self.loss.probability <= 0.0 {
+            return Some(delay);
+        }
+        self.resent(1).map(|late| delay.saturating_add(late))
     }
 
     /// One latency.

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::time::Instant;
 
-use crate::link::Link;
 
 /// Shared by a network and its connections. Its locks are taken last, and for a moment.
 #[derive(Debug, Default)]
@@ -18,9 +17,24 @@ pub(crate) struct Ledger {
     pub(crate) ends: AtomicUsize,
     /// Bytes under way.
     pub(crate) in_flight: AtomicUsize,
-    links: Mutex<BTreeMap<u64, Weak<Link>>>,
+    links: Mutex<BTreeMap<u64, Weak<dyn Party>>>,
     is_logging: AtomicBool,
     log: Mutex<Option<Log>>,
+}
+
+/// A connection of either kind, as the world sees it.
+pub(crate) trait Party: fmt::Debug + Send + Sync {
+    /// What has happened so far has happened under the ways as they are.
+    fn settle(&self) {}
+
+    /// The host goes down: whatever it has of the connection is gone, and nobody is told.
+    fn crash(&self, host: &str);
+
+    /// The host is up again and knows nothing of the connection.
+    fn restart(&self, host: &str);
+
+    /// Looks whether ways are open again, and sends again what was held.
+    fn look_at_ways(&self);
 }
 
 #[derive(Debug)]
@@ -30,8 +44,8 @@ struct Log {
 }
 
 impl Ledger {
-    pub(crate) fn enter(&self, number: u64, link: &Arc<Link>) {
-        lock(&self.links).insert(number, Arc::downgrade(link));
+    pub(crate) fn enter(&self, number: u64, link: Weak<dyn Party>) {
+        lock(&self.links).insert(number, link);
     }
 
     pub(crate) fn leave(&self, number: u64) {
@@ -39,7 +53,7 @@ impl Ledger {
     }
 
     /// The connections that are not closed on both ends, oldest first.
-    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
+    pub(crate) fn links(&self) -> Vec<Arc<dyn Party>> {
         lock(&self.links).values().filter_map(Weak::upgrade).collect()
     }
 

@@ -10,6 +10,8 @@
 //! peers half-open; wall clocks that jump; datagrams beside streams; and a log of every event. A
 //! [`Simulation`] runs a scenario under a seed and says it when the scenario fails.
 //!
+//! [`Network::streams`] is the second library on the same world: connections of many streams.
+//!
 //! Time is tokio's: under a paused clock (`tokio::time::pause`, `start_paused`) nothing sleeps in
 //! earnest, and the same seed gives the same run. Nothing is spawned; a reader that waits for a
 //! byte under way waits for its time itself. Latency and timeouts need a tokio runtime with time,
@@ -57,6 +59,7 @@ mod pipe;
 mod place;
 mod random;
 mod simulation;
+mod streams;
 mod transport;
 mod wait;
 mod wire;
@@ -68,4 +71,5 @@ pub use datagram::{Datagram, DatagramSocket};
 pub use host::Host;
 pub use network::{Network, Stats};
 pub use simulation::Simulation;
+pub use streams::Streams;
 pub use world::Jump;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::faults::Faults;
 use crate::input::Input;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Party};
 use crate::output::Output;
 use crate::pipe::{Pipe, Sent, Taken};
 use crate::wire::{Passage, Wire};
@@ -56,13 +56,21 @@ pub(crate) enum End {
 }
 
 /// One direction: how it behaves, and the way it goes.
+#[derive(Debug, Clone)]
 pub(crate) struct Direction {
     pub(crate) config: Config,
     pub(crate) wire: Arc<Wire>,
 }
 
 impl End {
-    const BOTH: [Self; 2] = [Self::Dialer, Self::Listener];
+    pub(crate) const BOTH: [Self; 2] = [Self::Dialer, Self::Listener];
+
+    pub(crate) fn peer(self) -> Self {
+        match self {
+            Self::Dialer => Self::Listener,
+            Self::Listener => Self::Dialer,
+        }
+    }
 
     fn writes(self) -> usize {
         self as usize
@@ -73,7 +81,7 @@ impl End {
     }
 
     /// The direction that it writes, in the log.
-    fn arrow(self) -> char {
+    pub(crate) fn arrow(self) -> char {
         match self {
             Self::Dialer => '>',
             Self::Listener => '<',
@@ -92,16 +100,16 @@ impl Link {
         ledger.connections.fetch_add(1, Relaxed);
         ledger.ends.fetch_add(2, Relaxed);
         let unread_at_close = directions[0].config.unread_at_close;
-        let mut index = 0;
+        let mut index = 0_u64;
         let pipes = directions.map(|Direction { config, wire }| {
-            let faults = Faults::new(&config, number, index);
+            let faults = Faults::new(&config, &[number, index]);
             index += 1;
             Pipe::new(&config, faults, wire)
         });
         let standing = [Standing::Known; 2];
         let state = Mutex::new(State { pipes, broken: false, standing, ends: 2 });
         let link = Arc::new(Self { state, number, hosts, ledger, unread_at_close });
-        link.ledger.enter(number, &link);
+        link.ledger.enter(number, Arc::downgrade(&link) as _);
         link
     }
 
@@ -253,46 +261,6 @@ impl Link {
         self.break_off(state, "reset");
     }
 
-    /// The host `name` goes down: whatever it has of the connection is gone, and nobody is told.
-    pub(crate) fn crash(&self, name: &str) {
-        for end in End::BOTH {
-            if *self.hosts[end as usize] == *name {
-                self.lose(self.lock(), end, Standing::Crashed);
-            }
-        }
-    }
-
-    /// The host `name` is up again and knows nothing of the connection.
-    pub(crate) fn restart(&self, name: &str) {
-        let mut state = self.lock();
-        for end in End::BOTH {
-            let standing = &mut state.standing[end as usize];
-            if *self.hosts[end as usize] == *name && *standing == Standing::Crashed {
-                *standing = Standing::Forgotten;
-            }
-        }
-    }
-
-    /// Looks whether ways are open again, and sends again what was held.
-    pub(crate) fn look_at_ways(&self) {
-        let mut state = self.lock();
-        let mut woken = Vec::new();
-        for end in End::BOTH {
-            let peer = &state.pipes[end.writes()];
-            if !peer.holds() || peer.wire().passage() == Passage::Blocked {
-                continue;
-            }
-            if state.is_answered_by_a_reset(end) {
-                return self.break_off(state, "the peer does not know the connection");
-            }
-            let pipe = &mut state.pipes[end.writes()];
-            pipe.resend();
-            woken.push(pipe.reader.take());
-        }
-        drop(state);
-        woken.into_iter().for_each(wake);
-    }
-
     /// What `end` sends does not arrive any more: it alone is broken off.
     fn give_up(&self, state: MutexGuard<'_, State>, end: End) {
         self.log(end, format_args!("gave up"));
@@ -360,6 +328,45 @@ impl Link {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Party for Link {
+    fn crash(&self, name: &str) {
+        for end in End::BOTH {
+            if *self.hosts[end as usize] == *name {
+                self.lose(self.lock(), end, Standing::Crashed);
+            }
+        }
+    }
+
+    fn restart(&self, name: &str) {
+        let mut state = self.lock();
+        for end in End::BOTH {
+            let standing = &mut state.standing[end as usize];
+            if *self.hosts[end as usize] == *name && *standing == Standing::Crashed {
+                *standing = Standing::Forgotten;
+            }
+        }
+    }
+
+    fn look_at_ways(&self) {
+        let mut state = self.lock();
+        let mut woken = Vec::new();
+        for end in End::BOTH {
+            let peer = &state.pipes[end.writes()];
+            if !peer.holds() || peer.wire().passage() == Passage::Blocked {
+                continue;
+            }
+            if state.is_answered_by_a_reset(end) {
+                return self.break_off(state, "the peer does not know the connection");
+            }
+            let pipe = &mut state.pipes[end.writes()];
+            pipe.resend();
+            woken.push(pipe.reader.take());
+        }
+        drop(state);
+        woken.into_iter().for_each(wake);
     }
 }
 

@@ -2,17 +2,16 @@
 
 use std::task::{Context, Poll};
 
-use dipole_net::{Addr, Conn, Connection, Error, ErrorKind, Incoming, Listener, Result};
+use dipole_net::{Addr, Error, ErrorKind, Incoming, Listener, Result};
 
 use crate::Network;
 use crate::link::{register, wake};
-use crate::network::Bound;
-use crate::place::Place;
+use crate::network::{Arrived, Bound, Port};
 
 /// One listener, which is one shard of an address.
 pub(crate) struct SimListener {
     network: Network,
-    place: Place,
+    port: Port,
     addr: Addr,
     /// The number of what is bound there.
     bound: u64,
@@ -20,8 +19,8 @@ pub(crate) struct SimListener {
 }
 
 impl SimListener {
-    pub(crate) fn new(network: Network, place: Place, bound: &Bound, shard: usize) -> Self {
-        Self { network, place, addr: bound.addr.clone(), bound: bound.number, shard }
+    pub(crate) fn new(network: Network, port: Port, bound: &Bound, shard: usize) -> Self {
+        Self { network, port, addr: bound.addr.clone(), bound: bound.number, shard }
     }
 }
 
@@ -31,7 +30,7 @@ impl Listener for SimListener {
         let state = &mut *guard;
         // Both are there as long as this listener is, unless its host has gone down: nobody comes
         // any more then.
-        let bound = state.bounds.get_mut(&self.place).filter(|bound| bound.number == self.bound);
+        let bound = state.bounds.get_mut(&self.port).filter(|bound| bound.number == self.bound);
         let Some(bound) = bound else {
             return Poll::Pending;
         };
@@ -54,7 +53,7 @@ impl Listener for SimListener {
         let dialer = bound.next_dialer();
         drop(guard);
         wake(dialer);
-        Poll::Ready(Ok(Incoming::ready(conn.peer_addr(), Connection::Bytes(Box::new(conn)))))
+        Poll::Ready(Ok(Incoming::ready(conn.peer_addr(), conn.into())))
     }
 
     fn local_addr(&self) -> Addr {
@@ -65,7 +64,7 @@ impl Listener for SimListener {
 impl Drop for SimListener {
     fn drop(&mut self) {
         let mut state = self.network.lock();
-        let bound = state.bounds.get_mut(&self.place).filter(|bound| bound.number == self.bound);
+        let bound = state.bounds.get_mut(&self.port).filter(|bound| bound.number == self.bound);
         let Some(bound) = bound else {
             return;
         };
@@ -80,12 +79,12 @@ impl Drop for SimListener {
             }
         } else {
             orphans.extend(shard.queue);
-            let bound = state.bounds.remove(&self.place);
+            let bound = state.bounds.remove(&self.port);
             woken.extend(bound.into_iter().flat_map(|bound| bound.dialers.into_values()));
         }
         drop(state);
         drop(shard.waker);
-        orphans.iter_mut().for_each(Conn::reset);
+        orphans.into_iter().for_each(Arrived::refuse);
         woken.into_iter().for_each(std::task::Waker::wake);
     }
 }

@@ -6,13 +6,17 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use dipole_net::{Addr, Capabilities};
+use bytes::Bytes;
+use dipole_net::{
+    Addr, Capabilities, Conn, Connection, StreamConn, StreamOptions, TlsInfo,
+};
 use tokio::time::Instant;
 
 use crate::datagram::Mailbox;
 use crate::ledger::Ledger;
 use crate::link::{Direction, End, Link};
 use crate::place::{Form, Place, lower_case};
+use crate::streams::{BothOptions, Session, SimStreams};
 use crate::wire::{Passage, Wire};
 use crate::{Config, Reach, SimConn};
 
@@ -37,7 +41,7 @@ pub(crate) struct Shared {
 /// Knows no connection that is accepted. Nothing is woken or dropped under its lock.
 pub(crate) struct State {
     pub(crate) config: Config,
-    pub(crate) bounds: BTreeMap<Place, Bound>,
+    pub(crate) bounds: BTreeMap<Port, Bound>,
     /// Names that exist.
     pub(crate) known: BTreeSet<Arc<str>>,
     pub(crate) reach: BTreeMap<Arc<str>, Reach>,
@@ -67,8 +71,85 @@ pub(crate) struct State {
 /// From one host to another.
 pub(crate) type Way = (Arc<str>, Arc<str>);
 
+/// What is listened on: byte streams and connections of streams have ports of their own.
+pub(crate) type Port = (Sort, Place);
+
+/// The two sorts of connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Sort {
+    Bytes,
+    Streams,
+}
+
+/// What a listener gives.
+#[derive(Debug, Clone)]
+pub(crate) enum Carries {
+    Bytes,
+    Streams(Terms),
+}
+
+/// How a listener's connections of streams behave.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    pub(crate) streams: StreamOptions,
+    /// Best first; empty is whatever is asked for.
+    pub(crate) protocols: Vec<Bytes>,
+}
+
+impl Carries {
+    pub(crate) fn sort(&self) -> Sort {
+        match self {
+            Self::Bytes => Sort::Bytes,
+            Self::Streams(_) => Sort::Streams,
+        }
+    }
+}
+
+/// A connection that nobody has accepted yet.
+#[derive(Debug)]
+pub(crate) enum Arrived {
+    Bytes(Box<SimConn>),
+    Streams(Box<SimStreams>),
+}
+
+impl Arrived {
+    /// Nobody will accept it.
+    pub(crate) fn refuse(self) {
+        match self {
+            Self::Bytes(mut conn) => conn.reset(),
+            Self::Streams(conn) => conn.refuse(),
+        }
+    }
+
+    pub(crate) fn peer_addr(&self) -> Addr {
+        match self {
+            Self::Bytes(conn) => conn.peer_addr(),
+            Self::Streams(conn) => conn.peer_addr(),
+        }
+    }
+}
+
+impl From<Arrived> for Connection {
+    fn from(arrived: Arrived) -> Self {
+        match arrived {
+            Arrived::Bytes(conn) => Self::Bytes(conn),
+            Arrived::Streams(conn) => Self::Streams(conn),
+        }
+    }
+}
+
+/// Two ends of a connection to be.
+struct Joined {
+    number: u64,
+    /// The dialler's first.
+    directions: [Direction; 2],
+    hosts: [Arc<str>; 2],
+    from: Addr,
+}
+
 /// An address that is listened on.
 pub(crate) struct Bound {
+    pub(crate) carries: Carries,
     /// Another one for each listening.
     pub(crate) number: u64,
     pub(crate) addr: Addr,
@@ -86,7 +167,7 @@ pub(crate) struct Bound {
 /// One listener of an address.
 #[derive(Default)]
 pub(crate) struct Shard {
-    pub(crate) queue: VecDeque<SimConn>,
+    pub(crate) queue: VecDeque<Arrived>,
     pub(crate) waker: Option<Waker>,
 }
 
@@ -224,7 +305,7 @@ impl Network {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The dialler's and the listener's end of a new connection to `addr`, which is of `form`.
+    /// The dialler's and the listener's end of a new byte stream to `addr`, which is of `form`.
     pub(crate) fn connect(
         &self,
         state: &mut State,
@@ -232,6 +313,31 @@ impl Network {
         form: Form,
         from: Option<Place>,
     ) -> (SimConn, SimConn) {
+        let Joined { number, directions, hosts, from } = self.join(state, addr, form, from);
+        let link = Link::new(number, directions, hosts, self.shared.ledger.clone());
+        let dialer = SimConn::new(link.clone(), End::Dialer, from.clone(), addr.clone());
+        (dialer, SimConn::new(link, End::Listener, addr.clone(), from))
+    }
+
+    /// As `connect`, for a connection of streams.
+    pub(crate) fn connect_streams(
+        &self,
+        state: &mut State,
+        addr: &Addr,
+        form: Form,
+        from: Option<Place>,
+        (options, tls): (BothOptions, [Option<TlsInfo>; 2]),
+    ) -> (SimStreams, SimStreams) {
+        let Joined { number, directions, hosts, from } = self.join(state, addr, form, from);
+        let session =
+            Session::new(number, directions, hosts, options, self.shared.ledger.clone());
+        let [dialers, listeners] = tls;
+        let dialer =
+            SimStreams::new(session.clone(), End::Dialer, from.clone(), addr.clone(), dialers);
+        (dialer, SimStreams::new(session, End::Listener, addr.clone(), from, listeners))
+    }
+
+    fn join(&self, state: &mut State, addr: &Addr, form: Form, from: Option<Place>) -> Joined {
         state.connections += 1;
         let number = state.connections;
         let (from, from_form) = match from {
@@ -249,9 +355,7 @@ impl Network {
         self.shared.ledger.log(format_args!("#{number} connected {from} > {addr}"));
         let directions =
             [state.direction(&hosts[0], &hosts[1]), state.direction(&hosts[1], &hosts[0])];
-        let link = Link::new(number, directions, hosts, self.shared.ledger.clone());
-        let dialer = SimConn::new(link.clone(), End::Dialer, from.clone(), addr.clone());
-        (dialer, SimConn::new(link, End::Listener, addr.clone(), from))
+        Joined { number, directions, hosts, from }
     }
 
     /// The host that a dial to `addr` comes from.
@@ -294,11 +398,11 @@ impl State {
     }
 
     /// A port of `name` that nobody listens on; `None` when there is none.
-    pub(crate) fn free_port(&mut self, name: &Arc<str>) -> Option<u16> {
+    pub(crate) fn free_port(&mut self, sort: Sort, name: &Arc<str>) -> Option<u16> {
         for _ in FIRST_LISTENING_PORT..=u16::MAX {
             let port = self.listening_port;
             self.listening_port = next_port(port, FIRST_LISTENING_PORT);
-            if !self.bounds.contains_key(&Place { name: name.clone(), port }) {
+            if !self.bounds.contains_key(&(sort, Place { name: name.clone(), port })) {
                 return Some(port);
             }
         }
@@ -322,7 +426,7 @@ impl Bound {
     }
 
     /// Queues a connection with the shard whose turn it is, and gives who waits for it.
-    pub(crate) fn push(&mut self, conn: SimConn) -> Option<Waker> {
+    pub(crate) fn push(&mut self, conn: Arrived) -> Option<Waker> {
         let count = self.shards.len();
         let next = (0..count).map(|step| (self.turn + step) % count);
         // A bound address has at least one shard; without any the connection would be closed.

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use dipole_net::Conn;
-
 use crate::place::lower_case;
 use crate::{Config, Network};
 
@@ -72,9 +70,9 @@ impl Network {
         let mut state = self.lock();
         state.down.insert(host.clone());
         state.known.insert(host.clone());
-        let places: Vec<_> =
-            state.bounds.keys().filter(|place| place.name == host).cloned().collect();
-        let bounds: Vec<_> = places.iter().filter_map(|place| state.bounds.remove(place)).collect();
+        let ports = state.bounds.keys().filter(|(_, place)| place.name == host);
+        let ports: Vec<_> = ports.cloned().collect();
+        let bounds: Vec<_> = ports.iter().filter_map(|port| state.bounds.remove(port)).collect();
         let mailboxes: Vec<_> = {
             let places = state.mailboxes.keys().filter(|place| place.name == host);
             let places: Vec<_> = places.cloned().collect();
@@ -89,7 +87,7 @@ impl Network {
         for bound in bounds {
             bound.dialers.into_values().for_each(std::task::Waker::wake);
             let queued = bound.shards.into_iter().flatten().flat_map(|shard| shard.queue);
-            queued.for_each(|mut conn| conn.close());
+            queued.for_each(drop);
         }
     }
 
@@ -141,6 +139,9 @@ impl Network {
     }
 
     fn look_at_ways(&self) {
+        for link in self.shared.ledger.links() {
+            link.settle();
+        }
         let mut guard = self.lock();
         let state = &mut *guard;
         let ways: Vec<_> = state.wires.keys().cloned().collect();

@@ -14,6 +14,18 @@ fn a_report_is_a_table() {
 }
 
 #[test]
+fn the_simulated_network_is_judged_as_both_kinds() {
+    let ended = run(&["conformance", "--network", "sim", "--only", "D1, s1 ,B1,S2"]);
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    let ids: Vec<_> = ended.text().lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(ids, ["B1", "S1", "S2", "D1", "4"], "{ended:?}");
+    let ended = run(&["conformance", "--network", "sim-streams", "--only", "S1,L2"]);
+    assert!(ended.text().ends_with("2 passed, 0 failed, 0 not applicable\n"), "{ended:?}");
+    let ended = run(&["conformance", "--network", "sim", "--only", "S99"]);
+    assert!(ended.failure(2).starts_with("there is no case \"S99\""), "{ended:?}");
+}
+
+#[test]
 fn machines_get_a_report_in_json() {
     for network in ["tokio", "sim"] {
         let ended = run(&["conformance", "--network", network, "--only", "D", "--json"]);
@@ -53,6 +65,6 @@ fn a_case_that_does_not_exist_is_wrong_usage() {
     let ended = run(&["conformance", "--network", "sim", "--only", "B99"]);
     assert!(ended.failure(2).starts_with("there is no case \"B99\""), "{ended:?}");
     let ended = run(&["conformance", "--network", "s2n"]);
-    let line = "is not part of this build; there are: auto, tokio, uring, quinn, sim";
+    let line = "is not part of this build; there are: auto, tokio, uring, quinn, sim, sim-streams";
     assert!(ended.failure(1).ends_with(line), "{ended:?}");
 }
