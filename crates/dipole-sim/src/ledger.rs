@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::time::Instant;
 
-
 /// Shared by a network and its connections. Its locks are taken last, and for a moment.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {

@@ -7,9 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bytes::Bytes;
-use dipole_net::{
-    Addr, Capabilities, Conn, Connection, StreamConn, StreamOptions, TlsInfo,
-};
+use dipole_net::{Addr, Capabilities, Conn, Connection, StreamConn, StreamOptions, TlsInfo};
 use tokio::time::Instant;
 
 use crate::datagram::Mailbox;
@@ -329,8 +327,7 @@ impl Network {
         (options, tls): (BothOptions, [Option<TlsInfo>; 2]),
     ) -> (SimStreams, SimStreams) {
         let Joined { number, directions, hosts, from } = self.join(state, addr, form, from);
-        let session =
-            Session::new(number, directions, hosts, options, self.shared.ledger.clone());
+        let session = Session::new(number, directions, hosts, options, self.shared.ledger.clone());
         let [dialers, listeners] = tls;
         let dialer =
             SimStreams::new(session.clone(), End::Dialer, from.clone(), addr.clone(), dialers);

@@ -47,8 +47,7 @@ impl SimStreams {
         peer: Addr,
         tls: Option<TlsInfo>,
     ) -> Self {
-        let has_datagrams =
-            session.look(|state, _, _| state.end(end).options.datagram_queue > 0);
+        let has_datagrams = session.look(|state, _, _| state.end(end).options.datagram_queue > 0);
         Self { handle: Arc::new(Handle { session, end }), local, peer, tls, has_datagrams }
     }
 

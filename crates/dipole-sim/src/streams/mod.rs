@@ -110,8 +110,7 @@ impl Dialer for Streams {
     ) -> BoxFuture<'a, Result<Connection>> {
         let handshake = Some(options.streams.handshake_timeout);
         let timeout = options.timeout.into_iter().chain(handshake).min();
-        let wanted =
-            Wanted::Streams { options: options.streams.clone(), tls: options.tls.clone() };
+        let wanted = Wanted::Streams { options: options.streams.clone(), tls: options.tls.clone() };
         Box::pin(self.network.dial_within(addr, options.local, timeout, wanted))
     }
 }

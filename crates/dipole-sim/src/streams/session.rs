@@ -197,10 +197,7 @@ impl Session {
     }
 
     /// Looks at the connection as it is now: what has happened meanwhile has.
-    pub(crate) fn look<T>(
-        &self,
-        action: impl FnOnce(&mut State, Instant, &mut After) -> T,
-    ) -> T {
+    pub(crate) fn look<T>(&self, action: impl FnOnce(&mut State, Instant, &mut After) -> T) -> T {
         let mut after = After::default();
         let mut state = self.lock();
         let now = Instant::now();

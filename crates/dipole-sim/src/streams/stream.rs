@@ -115,9 +115,8 @@ impl State {
                 stream.is_returned = true;
             }
         }
-        let is_over = |stream: &Stream| {
-            stream.halves == 0 && stream.is_accepted && stream.is_returned
-        };
+        let is_over =
+            |stream: &Stream| stream.halves == 0 && stream.is_accepted && stream.is_returned;
         if self.streams.get(&id).is_some_and(is_over) {
             self.streams.remove(&id);
         }
