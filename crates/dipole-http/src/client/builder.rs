@@ -8,12 +8,14 @@ use dipole_net::{Addr, Dialer, TlsLayer};
 
 use super::connect::Connector;
 use super::pool::{Pool, Settings};
+use super::race::Http3;
 use super::{Client, ClientConfig, Forwarding, Inner};
 
 /// Makes a [`Client`]; see [`Client::builder`].
 #[derive(Clone, Default)]
 pub struct ClientBuilder<D = ()> {
     dialer: D,
+    streams: Option<Arc<dyn Dialer>>,
     tls: Option<Arc<dyn TlsLayer>>,
     config: ClientConfig,
     only: Option<Addr>,
@@ -24,8 +26,21 @@ impl<D> ClientBuilder<D> {
     /// The network library that connects.
     #[must_use]
     pub fn with_dialer(self, dialer: impl Dialer + 'static) -> ClientBuilder<Arc<dyn Dialer>> {
-        let Self { tls, config, only, forwarding, .. } = self;
-        ClientBuilder { dialer: Arc::new(dialer), tls, config, only, forwarding }
+        let Self { streams, tls, config, only, forwarding, .. } = self;
+        ClientBuilder { dialer: Arc::new(dialer), streams, tls, config, only, forwarding }
+    }
+
+    /// The network library that connects for HTTP/3, such as one of QUIC; without it none is
+    /// spoken. It brings its own TLS, and its own way to the network: what wraps the other dialer,
+    /// such as a proxy, does not wrap this one.
+    ///
+    /// With it the client follows what servers say of their HTTP/3 (RFC 7838):
+    /// [`ProtocolChoice`](crate::ProtocolChoice) and
+    /// [`Http3ClientConfig`](crate::Http3ClientConfig) say when.
+    #[must_use]
+    pub fn with_stream_dialer(mut self, dialer: impl Dialer + 'static) -> Self {
+        self.streams = Some(Arc::new(dialer));
+        self
     }
 
     /// What secures the connections of `https:` requests; without it there are none.
@@ -77,6 +92,7 @@ impl ClientBuilder<Arc<dyn Dialer>> {
         Client {
             inner: Arc::new(Inner {
                 connector: Connector { dialer: self.dialer, tls: self.tls },
+                http3: self.streams.map(|dialer| Http3::new(dialer, &self.config)),
                 limits: self.config.limits(),
                 config: self.config,
                 pool: Pool::new(settings),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::Http2ClientConfig;
 use crate::h1::client::Limits;
 use crate::h1::codec::head::HeadLimits;
+use crate::{Http2ClientConfig, Http3ClientConfig};
 
 /// Deadlines and limits of a [`Client`](crate::Client).
 ///
@@ -56,20 +56,27 @@ pub struct ClientConfig {
     pub protocol: ProtocolChoice,
     /// What is of HTTP/2 alone.
     pub http2: Http2ClientConfig,
+    /// How HTTP/3 is tried, and what is of HTTP/3 alone.
+    pub http3: Http3ClientConfig,
 }
 
 /// Which versions of HTTP a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ProtocolChoice {
-    /// Over TLS what the server chooses of HTTP/2 and HTTP/1.1 (ALPN, RFC 7301), else HTTP/1.1;
-    /// the default.
+    /// Over TLS what the server chooses of HTTP/2 and HTTP/1.1 (ALPN, RFC 7301), and HTTP/3 where
+    /// it has said that it has it (RFC 7838) and the client has a stream dialer; without TLS
+    /// HTTP/1.1. The default.
     #[default]
     Negotiated,
     /// HTTP/1.1 alone.
     Http1,
     /// HTTP/2 alone; without TLS by prior knowledge (RFC 9113 section 3.3).
     Http2,
+    /// As `Negotiated`, but HTTP/3 is tried also where nobody has said that it is there.
+    Http3First,
+    /// HTTP/3 alone, with TLS.
+    Http3,
 }
 
 impl Default for ClientConfig {
@@ -92,6 +99,7 @@ impl Default for ClientConfig {
             report_connection: false,
             protocol: ProtocolChoice::default(),
             http2: Http2ClientConfig::default(),
+            http3: Http3ClientConfig::default(),
         }
     }
 }

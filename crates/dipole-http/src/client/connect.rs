@@ -36,7 +36,7 @@ impl Connector {
             let conn = self.dial(target, config).await?;
             return Ok(match protocol {
                 ProtocolChoice::Http2 => Connected::Http2(conn),
-                ProtocolChoice::Http1 | ProtocolChoice::Negotiated => Connected::Http1(conn),
+                _ => Connected::Http1(conn),
             });
         };
         let Some(tls) = &self.tls else {
@@ -53,14 +53,10 @@ impl Connector {
         let secured = tls.add_tls(conn, &options).await;
         let conn = secured.map_err(|error| ClientError::handshake(&target.addr, name, error))?;
         let agreed = conn.tls().and_then(|info| info.alpn.as_deref());
-        match (agreed, protocol) {
-            (Some(HTTP2), ProtocolChoice::Http2 | ProtocolChoice::Negotiated) => {
-                Ok(Connected::Http2(conn))
-            }
+        match agreed {
+            Some(HTTP2) if offers(protocol).contains(&HTTP2) => Ok(Connected::Http2(conn)),
             // RFC 7301 3.1: a server without ALPN says nothing.
-            (Some(HTTP1) | None, ProtocolChoice::Http1 | ProtocolChoice::Negotiated) => {
-                Ok(Connected::Http1(conn))
-            }
+            Some(HTTP1) | None if offers(protocol).contains(&HTTP1) => Ok(Connected::Http1(conn)),
             _ => {
                 let text = format!(
                     "{} does not speak the version of HTTP that was asked for; let it choose",
@@ -91,8 +87,10 @@ impl Connector {
 /// What is offered by ALPN, best first.
 fn offers(protocol: ProtocolChoice) -> &'static [&'static [u8]] {
     match protocol {
-        ProtocolChoice::Negotiated => &[HTTP2, HTTP1],
+        ProtocolChoice::Negotiated | ProtocolChoice::Http3First => &[HTTP2, HTTP1],
         ProtocolChoice::Http1 => &[HTTP1],
         ProtocolChoice::Http2 => &[HTTP2],
+        // It comes by another way.
+        ProtocolChoice::Http3 => &[],
     }
 }

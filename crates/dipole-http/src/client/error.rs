@@ -10,6 +10,7 @@ use super::route::Target;
 use crate::BoxError;
 use crate::h1::client::{Fault, FaultKind};
 use crate::h2::client as h2;
+use crate::h3::client as h3;
 
 /// Why a request has no response; its text says what to do about it.
 ///
@@ -265,6 +266,48 @@ impl ClientError {
             }
             h2::FaultKind::Body(error) => Self::body(error),
             h2::FaultKind::BodyLength => Self::body_length(),
+        }
+    }
+
+    pub(super) fn of_http3_fault(addr: &Addr, fault: h3::FaultKind) -> Self {
+        use ClientErrorKind as Kind;
+        match fault {
+            h3::FaultKind::Connection(error) => {
+                Self::of_stream_fault(addr, h2::FaultKind::Connection(error))
+            }
+            h3::FaultKind::TimedOut => Self::timed_out(Deadline::Response, addr),
+            h3::FaultKind::WriteTimedOut => Self::timed_out(Deadline::Write, addr),
+            h3::FaultKind::Unresponsive => Self::new(
+                Kind::Connection,
+                format!(
+                    "nothing comes from {addr} any more; \
+                     send the request again if that does no harm"
+                ),
+            ),
+            h3::FaultKind::Malformed(error) => {
+                let message = format!("{addr} broke the rules of HTTP/3; tell its operator");
+                Self::caused(Kind::Response, message, error)
+            }
+            h3::FaultKind::HeadTooLarge => Self::new(
+                Kind::Response,
+                format!("{addr} answered with a head that is too large; raise max_head_bytes"),
+            ),
+            h3::FaultKind::TooManyFields => {
+                Self::of_stream_fault(addr, h2::FaultKind::TooManyFields)
+            }
+            h3::FaultKind::TooManyInterim => Self::new(
+                Kind::Response,
+                format!("{addr} sent interim responses (1xx) without end; tell its operator"),
+            ),
+            h3::FaultKind::RequestTooLarge => Self::new(
+                Kind::Request,
+                format!("{addr} takes no request with so large a head; leave header fields out"),
+            ),
+            h3::FaultKind::Host => {
+                Self::new(Kind::Request, "the host or path is none that HTTP/3 can carry")
+            }
+            h3::FaultKind::Body(error) => Self::body(error),
+            h3::FaultKind::BodyLength => Self::body_length(),
         }
     }
 

@@ -57,7 +57,7 @@ impl Forwarding {
 
     /// Where the proxy is. Proxies speak HTTP/1.1.
     pub(super) fn target(&self) -> Target {
-        Target { addr: self.addr.clone(), server_name: None, protocol: ProtocolChoice::Http1 }
+        Target::plain(self.addr.clone(), ProtocolChoice::Http1)
     }
 
     /// The header fields of a request to the proxy.

@@ -5,6 +5,8 @@
 //! | [`send`] | the way of one request |
 //! | [`route`] | where a request goes |
 //! | [`connect`] | a new connection: dialled, secured, and what it speaks |
+//! | [`race`] | HTTP/3 beside the other versions |
+//! | [`alt_svc`] | where else an origin can be reached |
 //! | [`pool`] | connections, kept and shared |
 //! | [`request_builder`] | requests in one line |
 //! | [`response_ext`] | responses in one line |
@@ -14,6 +16,7 @@
 //! | [`report`] | what a response came over |
 //! | [`hurry`] | the deadline of a whole request |
 
+mod alt_svc;
 mod builder;
 mod config;
 mod connect;
@@ -23,6 +26,7 @@ mod hurry;
 mod layered;
 mod multipart;
 mod pool;
+mod race;
 mod report;
 mod request_builder;
 mod response_ext;
@@ -48,6 +52,7 @@ pub use self::forwarding::Forwarding;
 pub use self::layered::ClientService;
 pub use self::multipart::Multipart;
 use self::pool::Pool;
+use self::race::Http3;
 pub use self::report::ConnectionReport;
 pub use self::request_builder::RequestBuilder;
 pub use self::response_ext::{BodyStream, DEFAULT_BODY_LIMIT, ReadError, ResponseExt, StatusError};
@@ -55,7 +60,8 @@ pub use self::via::Via;
 use crate::h1::client::{Limits, Sending};
 use crate::{Body, BoxError};
 
-/// An HTTP client on one network library: HTTP/1.1 and HTTP/2, with TLS where it is given a layer.
+/// An HTTP client on one network library: HTTP/1.1 and HTTP/2, with TLS where it is given a layer,
+/// and HTTP/3 where it is given a library of streams beside it.
 /// Cheap to clone; clones share their connections.
 ///
 /// With HTTP/1.1 a request is driven by its future, and its response by whoever reads the body:
@@ -65,8 +71,9 @@ use crate::{Body, BoxError};
 /// which has a task on the runtime that the request ran on which needed it; a response that is
 /// dropped before its end resets its stream alone.
 ///
-/// A response may come before its request has been sent whole; with HTTP/1.1 what is left of the
-/// request is then sent while the response's body is polled.
+/// A response may come before its request has been sent whole; with HTTP/1.1 and HTTP/3 what is left
+/// of the request is then sent while the response's body is polled. HTTP/3 connections are shared
+/// and have a task, as those of HTTP/2.
 ///
 /// ```no_run
 /// use dipole_http::{Body, Client};
@@ -94,6 +101,8 @@ pub struct RequestTimeout(pub Duration);
 
 struct Inner {
     connector: Connector,
+    /// `None` where no library of streams was given.
+    http3: Option<Http3>,
     config: ClientConfig,
     limits: Limits,
     pool: Pool,
@@ -108,6 +117,14 @@ impl Client {
     #[must_use]
     pub fn builder() -> ClientBuilder {
         ClientBuilder::default()
+    }
+
+    /// This machine's network has changed: forgets what servers have said of their HTTP/3, but for
+    /// what they say persists (RFC 7838 section 2.2), and what of it has failed.
+    pub fn network_changed(&self) {
+        if let Some(http3) = &self.inner.http3 {
+            http3.network_changed();
+        }
     }
 
     /// Sends a request and gives its response as soon as the head has come.

@@ -1,6 +1,6 @@
 //! What a response came over.
 
-use dipole_net::{Addr, Conn, TlsInfo};
+use dipole_net::{Addr, Conn, StreamConn, TlsInfo};
 
 /// The connection that a response came over: an extension of each response, where
 /// [`ClientConfig::report_connection`](crate::ClientConfig::report_connection) asks for it.
@@ -17,6 +17,9 @@ pub struct ConnectionReport {
 
 impl ConnectionReport {
     pub(crate) fn of(conn: &dyn Conn) -> Self {
+        Self { local: conn.local_addr(), peer: conn.peer_addr(), tls: conn.tls().cloned() }
+    }
+    pub(crate) fn of_streams(conn: &dyn StreamConn) -> Self {
         Self { local: conn.local_addr(), peer: conn.peer_addr(), tls: conn.tls().cloned() }
     }
 }

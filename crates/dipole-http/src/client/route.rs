@@ -33,6 +33,10 @@ pub(super) struct Target {
     /// The name that the server's certificate must be for; `None` without TLS.
     pub(super) server_name: Option<String>,
     pub(super) protocol: ProtocolChoice,
+    /// Host and port of an origin with TLS, by which it is remembered where else it is.
+    pub(super) key: Option<Box<str>>,
+    /// It is at `addr`, whatever it says of other places.
+    pub(super) is_pinned: bool,
 }
 
 impl Security {
@@ -71,10 +75,27 @@ impl Target {
         protocol: ProtocolChoice,
     ) -> Self {
         let host = authority.host();
-        let addr = Addr::host(host, authority.port_u16().unwrap_or(security.default_port()));
+        let port = authority.port_u16().unwrap_or(security.default_port());
+        let addr = Addr::host(host, port);
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let server_name = (security == Security::Tls).then(|| bare.to_ascii_lowercase());
-        Self { addr, server_name, protocol }
+        let key = server_name.as_ref();
+        let key = key.map(|_| format!("{}:{port}", host.to_ascii_lowercase()).into());
+        Self { addr, server_name, protocol, key, is_pinned: false }
+    }
+
+    /// What is at `addr`, without TLS.
+    pub(super) fn plain(addr: Addr, protocol: ProtocolChoice) -> Self {
+        Self { addr, server_name: None, protocol, key: None, is_pinned: true }
+    }
+
+    /// HTTP/3 may be spoken with it: it needs TLS, and what streams run over.
+    pub(super) fn may_use_http3(&self) -> bool {
+        let may = match self.protocol {
+            ProtocolChoice::Http1 | ProtocolChoice::Http2 => false,
+            ProtocolChoice::Negotiated | ProtocolChoice::Http3First | ProtocolChoice::Http3 => true,
+        };
+        may && self.server_name.is_some() && self.addr.scheme() != "unix"
     }
 
     /// A connection may turn out to take several requests at a time.
@@ -82,7 +103,9 @@ impl Target {
         match self.protocol {
             ProtocolChoice::Http1 => false,
             ProtocolChoice::Http2 => true,
-            ProtocolChoice::Negotiated => self.server_name.is_some(),
+            ProtocolChoice::Negotiated | ProtocolChoice::Http3First | ProtocolChoice::Http3 => {
+                self.server_name.is_some()
+            }
         }
     }
 }

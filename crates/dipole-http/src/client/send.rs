@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use dipole_net::Conn;
 use http::header::UPGRADE;
-use http::{Extensions, Method, Response, request};
+use http::{Extensions, Method, Response, StatusCode, request};
 
 use super::connect::Connected;
 use super::error::{ClientError, ClientErrorKind, Deadline};
 use super::pool::{Dialling, Lease, Origin, Preference, Stream, Turn};
+use super::race::Way;
 use super::route::{Route, Target};
 use super::{Forwarding, Inner, ProtocolChoice, Via};
 use crate::Body;
 use crate::h1::client::{Ask, Sending, exchange, upgrade};
 use crate::h2::client::{self as h2, Link, LinkOptions, Question, Repeat};
+use crate::h3::client::{self as h3, Reserved};
 
 /// How often a request is sent that HTTP/2 servers have not looked at.
 const MAX_STREAM_TRIES: usize = 4;
@@ -37,6 +39,13 @@ enum Made {
     Http2(Stream),
 }
 
+/// What a request can go out on. `was_used`: the connection has been good before.
+pub(super) enum Ready {
+    Http1 { conn: Box<dyn Conn>, lease: Lease, was_used: bool },
+    Http2 { stream: Stream, was_used: bool },
+    Http3 { stream: Reserved, way: Way, was_used: bool },
+}
+
 impl Manner {
     fn of(parts: &request::Parts, protocol: ProtocolChoice) -> Self {
         if parts.method == Method::CONNECT {
@@ -45,7 +54,9 @@ impl Manner {
                 None if protocol == ProtocolChoice::Http2 => Self::Any,
                 None => Self::Upgrade,
             }
-        } else if protocol != ProtocolChoice::Http2 && parts.headers.contains_key(UPGRADE) {
+        } else if !matches!(protocol, ProtocolChoice::Http2 | ProtocolChoice::Http3)
+            && parts.headers.contains_key(UPGRADE)
+        {
             Self::Upgrade
         } else {
             Self::Any
@@ -83,20 +94,47 @@ impl Inner {
         }
         let question =
             Question { ask: &ask, scheme: route.security.scheme(), extensions: &parts.extensions };
+        let response = self.exchange(&question, manner, &origin, &mut sending).await?;
+        if let Some(http3) = self.http3.as_ref().filter(|_| self.config.http3.follow_alt_svc) {
+            http3.note(&origin.target, response.headers());
+        }
+        Ok(response)
+    }
+
+    async fn exchange(
+        &self,
+        question: &Question<'_>,
+        manner: Manner,
+        origin: &Arc<Origin>,
+        sending: &mut Sending,
+    ) -> Result<Response<Body>, ClientError> {
+        let target = &origin.target;
+        let is_idempotent = question.ask.method.is_idempotent();
         let mut preference = Preference::Kept;
+        let mut may_use_http3 = manner == Manner::Any && target.may_use_http3();
+        // An HTTP/3 connection has ended with the request on it.
+        let mut was_lost = false;
         let mut tries = 0;
         loop {
-            let (stream, was_used) = match self.turn(&origin, preference).await? {
-                Turn::Stream(stream) => (stream, true),
-                Turn::Kept(..) if manner == Manner::ExtendedConnect => {
-                    return Err(ClientError::no_http2(&origin.target));
+            let ready = match &self.http3 {
+                Some(http3) if may_use_http3 => {
+                    Box::pin(self.race(http3, origin, preference)).await?
                 }
-                Turn::Kept(conn, lease) => {
-                    let may_repeat = parts.method.is_idempotent();
+                _ if target.protocol == ProtocolChoice::Http3 => {
+                    return Err(self.no_http3(target));
+                }
+                _ => self.ready(origin, preference).await?,
+            };
+            let (may_repeat, error) = match ready {
+                Ready::Http1 { .. } if manner == Manner::ExtendedConnect => {
+                    return Err(ClientError::no_http2(target));
+                }
+                Ready::Http1 { conn, lease, was_used } => {
+                    let may_repeat = was_used && is_idempotent;
                     if may_repeat {
                         sending.record();
                     }
-                    match exchange(conn, &ask, &mut sending, lease).await {
+                    match exchange(conn, question.ask, sending, lease).await {
                         // The server closed it while nothing was under way, and has seen nothing
                         // of this.
                         Err(fault) if may_repeat && fault.is_gone() && sending.rewind() => {
@@ -104,45 +142,101 @@ impl Inner {
                             continue;
                         }
                         other => {
-                            return other.map_err(|fault| {
-                                ClientError::of_fault(&origin.target.addr, fault)
-                            });
+                            return other
+                                .map_err(|fault| ClientError::of_fault(&target.addr, fault));
                         }
                     }
                 }
-                Turn::Dial(dialling) => match Box::pin(self.make(&origin, dialling)).await? {
-                    Made::Http2(stream) => (stream, false),
-                    Made::Http1(..) if manner == Manner::ExtendedConnect => {
-                        return Err(ClientError::no_http2(&origin.target));
-                    }
-                    Made::Http1(conn, lease) => {
-                        let outcome = exchange(conn, &ask, &mut sending, lease).await;
-                        return outcome
-                            .map_err(|fault| ClientError::of_fault(&origin.target.addr, fault));
-                    }
-                },
-            };
-            tries += 1;
-            sending.record();
-            let stream = Arc::new(stream);
-            let guard = Arc::clone(&stream);
-            let outcome = Box::pin(h2::exchange(stream.link(), &question, &mut sending, guard));
-            let fault = match outcome.await {
-                Ok(response) => return Ok(response),
-                Err(fault) => fault,
-            };
-            let may_repeat = match fault.repeat {
-                Repeat::Any => true,
-                // Once, where the connection had been good before, as in HTTP/1.1.
-                Repeat::IfIdempotent => {
-                    parts.method.is_idempotent() && was_used && preference == Preference::Kept
+                Ready::Http2 { stream, was_used } => {
+                    tries += 1;
+                    sending.record();
+                    let stream = Arc::new(stream);
+                    let guard = Arc::clone(&stream);
+                    let outcome = Box::pin(h2::exchange(stream.link(), question, sending, guard));
+                    let fault = match outcome.await {
+                        Ok(response) => return Ok(response),
+                        Err(fault) => fault,
+                    };
+                    let may_repeat = match fault.repeat {
+                        Repeat::Any => true,
+                        // Once, where the connection had been good before, as in HTTP/1.1.
+                        Repeat::IfIdempotent => {
+                            is_idempotent && was_used && preference == Preference::Kept
+                        }
+                        Repeat::Never => false,
+                    };
+                    (may_repeat, ClientError::of_stream_fault(&target.addr, fault.kind))
                 }
-                Repeat::Never => false,
+                Ready::Http3 { stream, way, was_used } => {
+                    tries += 1;
+                    sending.record();
+                    let alt_used = way.alt_used.as_deref();
+                    let outcome = Box::pin(h3::exchange(stream, question, alt_used, sending));
+                    let can_fall_back = target.protocol != ProtocolChoice::Http3;
+                    let fault = match outcome.await {
+                        // RFC 7838 6: that place is none of this origin's.
+                        Ok(response)
+                            if response.status() == StatusCode::MISDIRECTED_REQUEST
+                                && can_fall_back
+                                && sending.rewind() =>
+                        {
+                            self.http3_failed(target, &way);
+                            may_use_http3 = false;
+                            continue;
+                        }
+                        Ok(response) => return Ok(response),
+                        Err(fault) => fault,
+                    };
+                    // One that was good before may have ended in order.
+                    let is_gone = !was_used && fault.is_of_connection();
+                    if can_fall_back && (is_gone || fault.is_silence()) {
+                        self.http3_failed(target, &way);
+                    }
+                    may_use_http3 &= !fault.falls_back || !can_fall_back;
+                    let may_repeat = match fault.repeat {
+                        Repeat::Any => true,
+                        // Another version may be better off.
+                        Repeat::IfIdempotent => {
+                            is_idempotent
+                                && (was_used || can_fall_back)
+                                && !std::mem::replace(&mut was_lost, true)
+                        }
+                        Repeat::Never => false,
+                    };
+                    let error = ClientError::of_http3_fault(way.addr(), fault.kind);
+                    if may_repeat && tries < MAX_STREAM_TRIES && sending.rewind() {
+                        // Connections of other versions that wait are none the worse.
+                        continue;
+                    }
+                    return Err(error);
+                }
             };
             if !may_repeat || tries >= MAX_STREAM_TRIES || !sending.rewind() {
-                return Err(ClientError::of_stream_fault(&origin.target.addr, fault.kind));
+                return Err(error);
             }
             preference = Preference::Fresh;
+        }
+    }
+
+    /// A connection of another version than HTTP/3.
+    pub(super) async fn ready(
+        &self,
+        origin: &Arc<Origin>,
+        preference: Preference,
+    ) -> Result<Ready, ClientError> {
+        match self.turn(origin, preference).await? {
+            Turn::Stream(stream) => Ok(Ready::Http2 { stream, was_used: true }),
+            Turn::Kept(conn, lease) => Ok(Ready::Http1 { conn, lease, was_used: true }),
+            Turn::Dial(dialling) => match Box::pin(self.make(origin, dialling)).await? {
+                Made::Http2(stream) => Ok(Ready::Http2 { stream, was_used: false }),
+                Made::Http1(conn, lease) => Ok(Ready::Http1 { conn, lease, was_used: false }),
+            },
+        }
+    }
+
+    fn http3_failed(&self, target: &Target, way: &Way) {
+        if let Some(http3) = &self.http3 {
+            http3.failed(target, way);
         }
     }
 
@@ -169,6 +263,7 @@ impl Inner {
             let key = via.key(authority.as_str());
             return Ok(self.pool.origin(route.security, &key, || Target {
                 addr: via.0.clone(),
+                is_pinned: true,
                 ..Target::of(authority, route.security, protocol)
             }));
         }
@@ -180,9 +275,10 @@ impl Inner {
                 Ok(self.pool.origin(route.security, key, || match name {
                     Some(authority) => Target {
                         addr: only.clone(),
+                        is_pinned: true,
                         ..Target::of(authority, route.security, protocol)
                     },
-                    None => Target { addr: only.clone(), server_name: None, protocol },
+                    None => Target::plain(only.clone(), protocol),
                 }))
             }
             (None, Some(authority)) => {
@@ -249,6 +345,9 @@ impl Inner {
         sending: Sending,
     ) -> Result<Response<Body>, ClientError> {
         let target = &origin.target;
+        if target.protocol == ProtocolChoice::Http3 {
+            return Err(self.no_http3(target));
+        }
         if *ask.method == Method::CONNECT && self.only.is_none() {
             return Err(ClientError::new(
                 ClientErrorKind::Request,

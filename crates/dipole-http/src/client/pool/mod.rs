@@ -5,7 +5,9 @@
 //! | [`origin`] | one origin: who gets which connection, and when a new one is made |
 //! | [`queue`] | requests that wait for their turn |
 //! | [`lease`] | a place among the origin's connections, taken for as long as one is used |
+//! | [`lane`] | the origin's HTTP/3 connections, beside the others |
 
+mod lane;
 mod lease;
 mod origin;
 mod queue;
@@ -15,6 +17,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub(super) use self::lane::{Attempt, Lane, LaneTurn};
 pub(super) use self::lease::{Dialling, Lease, Stream};
 pub(super) use self::origin::{Origin, Preference, Turn};
 use super::route::{Security, Target};

@@ -7,7 +7,7 @@ use dipole_net::{Conn, Side};
 use tokio::time::Instant;
 
 use super::queue::{Queue, Ticket};
-use super::{Dialling, Lease, Settings, Stream, lock};
+use super::{Dialling, Lane, Lease, Settings, Stream, lock};
 use crate::ClientError;
 use crate::client::route::Target;
 use crate::h2::client::Link;
@@ -17,6 +17,8 @@ pub(in crate::client) struct Origin {
     pub(in crate::client) target: Target,
     settings: Settings,
     state: Mutex<State>,
+    /// HTTP/3 connections.
+    pub(super) lane: Lane,
 }
 
 #[derive(Default)]
@@ -27,6 +29,8 @@ struct State {
     links: Vec<Arc<Link>>,
     /// Connections that are open or being made.
     places: usize,
+    /// Those of HTTP/3, which count towards the same limit.
+    places_beside: usize,
     /// A connection is being made that others wait for.
     is_dial_awaited: bool,
     /// What the last new connection spoke.
@@ -77,12 +81,12 @@ enum Next {
 
 impl Origin {
     pub(in crate::client) fn new(target: Target, settings: Settings) -> Self {
-        Self { target, settings, state: Mutex::default() }
+        Self { target, settings, state: Mutex::default(), lane: Lane::default() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         let state = lock(&self.state);
-        state.idle.is_empty() && state.links.is_empty()
+        state.idle.is_empty() && state.links.is_empty() && self.lane.is_empty()
     }
 
     /// Waits until it is the request's turn.
@@ -124,6 +128,32 @@ impl Origin {
         let waker = state.queue.first();
         drop(state);
         drop(gone);
+        wake(waker);
+    }
+
+    /// Takes a place for an HTTP/3 connection, to be given back by `freed_beside`. False when there
+    /// are as many connections as are allowed.
+    pub(super) fn take_beside(&self) -> bool {
+        let mut state = lock(&self.state);
+        let mut gone = Vec::new();
+        if state.is_full(&self.settings) {
+            if state.idle.is_empty() {
+                return false;
+            }
+            gone = state.let_go(1);
+        }
+        state.places_beside += 1;
+        drop(state);
+        drop(gone);
+        true
+    }
+
+    /// An HTTP/3 connection has ended.
+    pub(super) fn freed_beside(&self) {
+        let mut state = lock(&self.state);
+        state.places_beside -= 1;
+        let waker = state.queue.first();
+        drop(state);
         wake(waker);
     }
 
@@ -259,7 +289,7 @@ impl State {
         if is_awaited && self.is_dial_awaited {
             return None;
         }
-        if settings.max_connections.is_some_and(|max| self.places >= max.max(1)) {
+        if self.is_full(settings) {
             // One that nobody uses makes room.
             if self.idle.is_empty() {
                 return None;
@@ -269,6 +299,11 @@ impl State {
         self.places += 1;
         self.is_dial_awaited |= is_awaited;
         Some(Next::Dial { is_awaited })
+    }
+
+    fn is_full(&self, settings: &Settings) -> bool {
+        let places = self.places + self.places_beside;
+        settings.max_connections.is_some_and(|max| places >= max.max(1))
     }
 
     /// How many have waited for too long.

@@ -1,6 +1,7 @@
 //! A connection, and opening its streams.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
@@ -11,9 +12,12 @@ use h3::quic::{
     StreamErrorIncoming, StreamId, WriteBuf,
 };
 
+use tokio::sync::watch;
+
 use super::error::{connection_error, stream_error};
 use super::receive::QuicReceive;
 use super::send::QuicSend;
+use crate::h3::codec::code;
 
 /// A call of the connection that waits, kept until it is ready.
 type Waiting<T> = Option<BoxFuture<'static, Result<T>>>;
@@ -23,12 +27,30 @@ pub(crate) struct QuicConn {
     opener: QuicOpener,
     accepting: Waiting<Stream>,
     accepting_uni: Waiting<BoxReceive>,
+    goaway: Arc<watch::Sender<u64>>,
+}
+
+/// Streams that are open already, for whoever opens one next.
+#[derive(Clone, Default)]
+pub(crate) struct Opened {
+    streams: Arc<Mutex<VecDeque<Stream>>>,
+}
+
+impl Opened {
+    pub(crate) fn put(&self, stream: Stream) {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).push_back(stream);
+    }
+
+    fn take(&self) -> Option<Stream> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
 }
 
 /// What opens streams; a clone waits for itself.
 pub(crate) struct QuicOpener {
     conn: Arc<dyn StreamConn>,
     longest_frame: usize,
+    opened: Opened,
     opening: Waiting<Stream>,
     opening_uni: Waiting<BoxSend>,
 }
@@ -37,8 +59,20 @@ impl QuicConn {
     /// Frames other than DATA may be `longest_frame` bytes; a peer that sends a longer one ends the
     /// connection (`H3_EXCESSIVE_LOAD`).
     pub(crate) fn new(conn: Arc<dyn StreamConn>, longest_frame: usize) -> Self {
-        let opener = QuicOpener { conn, longest_frame, opening: None, opening_uni: None };
-        Self { opener, accepting: None, accepting_uni: None }
+        let opened = Opened::default();
+        let opener = QuicOpener { conn, longest_frame, opened, opening: None, opening_uni: None };
+        let goaway = Arc::new(watch::Sender::new(u64::MAX));
+        Self { opener, accepting: None, accepting_uni: None, goaway }
+    }
+
+    /// Where to put streams that are open already.
+    pub(crate) fn opened(&self) -> Opened {
+        self.opener.opened.clone()
+    }
+
+    /// The least number that the peer has said GOAWAY with; the largest one before.
+    pub(crate) fn goaway(&self) -> watch::Receiver<u64> {
+        self.goaway.subscribe()
     }
 }
 
@@ -55,7 +89,8 @@ impl QuicOpener {
 impl Clone for QuicOpener {
     fn clone(&self) -> Self {
         let (conn, longest_frame) = (Arc::clone(&self.conn), self.longest_frame);
-        Self { conn, longest_frame, opening: None, opening_uni: None }
+        let opened = self.opened.clone();
+        Self { conn, longest_frame, opened, opening: None, opening_uni: None }
     }
 }
 
@@ -87,7 +122,8 @@ impl<B: Buf> Connection<B> for QuicConn {
         });
         accepted.map(|accepted| match accepted {
             Ok(receive) => {
-                Ok(QuicReceive::uni(receive, Arc::clone(conn), self.opener.longest_frame))
+                let goaway = Arc::clone(&self.goaway);
+                Ok(QuicReceive::uni(receive, Arc::clone(conn), self.opener.longest_frame, goaway))
             }
             Err(error) => Err(connection_error(error)),
         })
@@ -144,6 +180,9 @@ impl<B: Buf> OpenStreams<B> for QuicOpener {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<QuicStream<B>, StreamErrorIncoming>> {
+        if let Some(stream) = self.opened.take() {
+            return Poll::Ready(Ok(self.stream(stream).cancelled_when_dropped()));
+        }
         // Most often there is credit, and nothing is to be kept.
         let opened = match (&self.opening, self.conn.open_stream()) {
             (None, Ok(stream)) => Poll::Ready(Ok(stream)),
@@ -154,7 +193,7 @@ impl<B: Buf> OpenStreams<B> for QuicOpener {
             }),
         };
         opened.map(|opened| match opened {
-            Ok(stream) => Ok(self.stream(stream)),
+            Ok(stream) => Ok(self.stream(stream).cancelled_when_dropped()),
             Err(error) => Err(stream_error(error)),
         })
     }
@@ -179,6 +218,15 @@ impl<B: Buf> OpenStreams<B> for QuicOpener {
 pub(crate) struct QuicStream<B> {
     send: QuicSend<B>,
     receive: QuicReceive,
+}
+
+impl<B> QuicStream<B> {
+    /// A request's, which is broken off when nobody wants it any more (RFC 9114 section 4.1.1).
+    fn cancelled_when_dropped(mut self) -> Self {
+        self.send.drop_code = Some(code::REQUEST_CANCELLED);
+        self.receive.drop_code = Some(code::REQUEST_CANCELLED);
+        self
+    }
 }
 
 impl<B: Buf> BidiStream<B> for QuicStream<B> {

@@ -11,5 +11,7 @@ mod send;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::conn::{QuicConn, QuicOpener};
+pub(crate) use self::conn::{Opened, QuicConn, QuicOpener};
 pub(crate) use self::error::failure;
+pub(crate) use self::receive::QuicReceive;
+pub(crate) use self::send::QuicSend;

@@ -7,6 +7,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use dipole_net::{BoxReceive, StreamConn};
 use h3::quic::{ConnectionErrorIncoming, RecvStream, StreamErrorIncoming, StreamId};
 
+use tokio::sync::watch;
+
 use super::error::stream_error;
 use super::send::stream_id;
 use crate::h3::codec::frames::{self, Frame, FrameFault, FrameReader, LONGEST_HEAD};
@@ -25,6 +27,19 @@ pub(crate) struct QuicReceive {
     arrived: Bytes,
     /// The payload whose head was given.
     next: Option<Bytes>,
+    /// What the peer is told when this is dropped before its end; `None` is code 0.
+    pub(super) drop_code: Option<u64>,
+    /// Where to say that the peer goes away; for a control stream.
+    goaway: Option<Arc<watch::Sender<u64>>>,
+}
+
+impl Drop for QuicReceive {
+    fn drop(&mut self) {
+        if let Some(code) = self.drop_code {
+            // After the end it does nothing.
+            self.inner.cancel_read(code);
+        }
+    }
 }
 
 enum State {
@@ -45,12 +60,20 @@ impl QuicReceive {
         longest_frame: usize,
     ) -> Self {
         let state = State::Frames(FrameReader::new(longest_frame));
-        Self { inner, conn, state, arrived: Bytes::new(), next: None }
+        let (arrived, next, drop_code, goaway) = (Bytes::new(), None, None, None);
+        Self { inner, conn, state, arrived, next, drop_code, goaway }
     }
 
-    pub(super) fn uni(inner: BoxReceive, conn: Arc<dyn StreamConn>, longest_frame: usize) -> Self {
+    /// Of a unidirectional one. If it is the control stream, `goaway` is told of the peer's.
+    pub(super) fn uni(
+        inner: BoxReceive,
+        conn: Arc<dyn StreamConn>,
+        longest_frame: usize,
+        goaway: Arc<watch::Sender<u64>>,
+    ) -> Self {
         let state = State::Kind(BytesMut::new(), longest_frame);
-        Self { inner, conn, state, arrived: Bytes::new(), next: None }
+        let (arrived, next, drop_code, goaway) = (Bytes::new(), None, None, Some(goaway));
+        Self { inner, conn, state, arrived, next, drop_code, goaway }
     }
 
     /// Ends the connection, for the peer broke its rules.
@@ -90,6 +113,15 @@ impl QuicReceive {
                     Ok(Some(head.freeze()))
                 }
                 Some(Frame::Other { kind, payload }) => {
+                    if let (frames::GOAWAY, Some(goaway), Some((first, _))) =
+                        (kind, &self.goaway, integer::decode(&payload))
+                    {
+                        goaway.send_if_modified(|known| {
+                            let is_less = first < *known;
+                            *known = first.min(*known);
+                            is_less
+                        });
+                    }
                     let mut whole = BytesMut::with_capacity(LONGEST_HEAD + payload.len());
                     frames::encode_head(kind, payload.len(), &mut whole);
                     whole.extend_from_slice(&payload);

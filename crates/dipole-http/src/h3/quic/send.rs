@@ -13,11 +13,22 @@ pub(crate) struct QuicSend<B> {
     inner: BoxSend,
     /// What is to be sent before the next piece.
     queued: Option<WriteBuf<B>>,
+    /// What the peer is told when this is dropped before its end; `None` is code 0.
+    pub(super) drop_code: Option<u64>,
+}
+
+impl<B> Drop for QuicSend<B> {
+    fn drop(&mut self) {
+        if let Some(code) = self.drop_code {
+            // After the end it does nothing.
+            self.inner.cancel_write(code);
+        }
+    }
 }
 
 impl<B> QuicSend<B> {
     pub(super) fn new(inner: BoxSend) -> Self {
-        Self { inner, queued: None }
+        Self { inner, queued: None, drop_code: None }
     }
 }
 

@@ -1,0 +1,15 @@
+//! The HTTP/3 client against servers that are scripts, on QUIC over loopback.
+
+#[path = "../client/fake_tls.rs"]
+mod fake_tls;
+#[expect(dead_code, reason = "the other versions need more of it")]
+#[path = "../client/far.rs"]
+mod far;
+mod far_http3;
+mod wire;
+
+mod bodies;
+mod connections;
+mod misbehaving;
+mod race;
+mod requests;
