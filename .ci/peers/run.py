@@ -21,6 +21,7 @@ import with_aiohttp  # noqa: F401
 import with_http2  # noqa: F401
 import with_http2_secured  # noqa: F401
 import with_load  # noqa: F401
+import with_seccomp  # noqa: F401
 import with_secured_upstreams  # noqa: F401
 import with_swaps  # noqa: F401
 import with_tls  # noqa: F401

@@ -12,6 +12,9 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 SERVERS = ["bare", "dipole", "dipole_axum", "hyper", "axum", "actix", "ntex"]
+# Those on io_uring, and what they are compared with; `conn_` is a network library without HTTP.
+URING_SERVERS = ["bare_uring", "conn_uring", "dipole_uring", "conn_tokio", "dipole"]
+URING_SERVERS += ["ntex_uring", "xitca", "monoio"]
 # Those that speak TLS; they are compared with each other.
 TLS_SERVERS = ["dipole_tls", "hyper_tls"]
 START_SECONDS = 10
@@ -32,23 +35,48 @@ def chosen(text, known):
     return names
 
 
+# What a server needs to be built with; the others need nothing.
+FEATURES = {
+    "bare_uring": "uring",
+    "ntex": "ntex-tokio",
+    "ntex_uring": "ntex-uring",
+    "monoio": "monoio",
+    "xitca": "xitca",
+}
+
+
+def features_of(server):
+    features = {FEATURES[server]} if server in FEATURES else set()
+    if server.startswith(("dipole", "conn")):
+        features.add("dipole")
+    if server.endswith("_tls"):
+        features.add("tls")
+    return features
+
+
 def build(servers):
     """Builds the servers in release mode. Answers with the path of each program."""
+    # ntex has one event source a build, so its two servers cannot be built together.
+    alone = [server for server in servers if server == "ntex_uring"]
+    together = [server for server in servers if server not in alone]
+    built = {}
+    for group in filter(None, [together, alone]):
+        built |= build_together(group)
+    return {server: built[server] for server in servers}
+
+
+def build_together(servers):
     command = ["cargo", "build", "--release", "--message-format=json-render-diagnostics"]
     for server in servers:
         command += ["--bin", server]
-    features = {"dipole"} if any(server.startswith("dipole") for server in servers) else set()
-    if any(server.endswith("_tls") for server in servers):
-        features.add("tls")
-    if features:
-        command += ["--features", ",".join(sorted(features))]
+    features = set().union(*map(features_of, servers))
+    command += ["--no-default-features", "--features", ",".join(sorted(features))]
     # Cargo's own progress goes to stderr, as it is.
     done = subprocess.run(command, cwd=FOLDER, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise Failure("the servers do not build")
     messages = [json.loads(line) for line in done.stdout.splitlines()]
-    built = {m["target"]["name"]: m["executable"] for m in messages if m.get("executable")}
-    return {server: built[server] for server in servers}
+    return {m["target"]["name"]: m["executable"] for m in messages if m.get("executable")}
 
 
 def raise_descriptor_limit():
@@ -91,6 +119,12 @@ class Server:
             ran += int(fields[0])
             waited += int(fields[1])
         return ran, waited
+
+    def sleeps(self):
+        """How often the threads have gone to sleep by themselves."""
+        accounts = Path(f"/proc/{self.process.pid}/task").glob("*/status")
+        texts = [account.read_text() for account in accounts]
+        return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", t, re.M)[1]) for t in texts)
 
     def resident(self):
         """Resident memory in bytes. Exact, while VmRSS may lag behind by some pages."""

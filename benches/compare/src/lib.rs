@@ -1,5 +1,10 @@
 //! What the compared servers share: the command line, the listening socket and the answers.
 
+pub mod canned;
+#[cfg(feature = "dipole")]
+pub mod dipole_app;
+#[cfg(feature = "dipole")]
+pub mod dipole_conn;
 pub mod routes;
 
 use std::net::{SocketAddr, TcpListener};

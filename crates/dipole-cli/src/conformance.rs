@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use dipole::conformance::{
     CaseReport, HttpHost, Report, Rustls, Status, Subject, UNDER_TLS, cases, judge,
 };
+use dipole::io::DrivenRuntime;
 use dipole::net::Addr;
 
 use crate::Failure;
@@ -52,13 +53,8 @@ fn judged(
     only: Option<&str>,
     progress: &mut Progress,
 ) -> Result<Report, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(network.judged.clock == Clock::Paused)
-        .build()
-        .map_err(|error| Failure::job(format_args!("cannot start: {error}")))?;
     let judged = judge(subject, only, |case| progress.show(case));
-    runtime.block_on(judged).map_err(Failure::usage)
+    run_under(network, judged)?.map_err(Failure::usage)
 }
 
 /// A library of byte streams by all but the statements about streams, and the one beside it by
@@ -90,6 +86,18 @@ fn both(
 fn unwritable(args: &ConformanceArgs, error: &io::Error) -> Failure {
     let path = args.html.as_deref().unwrap_or(Path::new("")).display();
     Failure::job(format_args!("cannot write {path}: {error}"))
+}
+
+/// Runs the kit as a worker of the server would run the library.
+fn run_under<F: Future>(network: &Network, judged: F) -> Result<F::Output, Failure> {
+    let cannot = |error: &dyn std::fmt::Display| Failure::job(format_args!("cannot start: {error}"));
+    if network.judged.clock == Clock::Paused {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().start_paused(true).build();
+        return Ok(runtime.map_err(|error| cannot(&error))?.block_on(judged));
+    }
+    let runtime = DrivenRuntime::new([&network.transport]).map_err(|error| cannot(&error))?;
+    Ok(runtime.block_on(judged))
 }
 
 fn subject(network: &Network) -> Result<Subject, Failure> {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
+use dipole::quinn::Offload;
 use serde_json::json;
 
 use crate::args::DoctorArgs;
@@ -28,6 +29,8 @@ struct Findings {
     io_uring: Vec<Feature>,
     /// How much memory the process may lock, in bytes.
     locked_memory: Option<Limits>,
+    /// What UDP sockets do for QUIC, or why there are none.
+    udp_offload: Result<Offload, String>,
     /// How many descriptors the process may have open, now and at most.
     descriptors: Option<Limits>,
 }
@@ -57,6 +60,7 @@ impl Findings {
             auto: Choice::here(),
             io_uring: io_uring(),
             locked_memory: locked_memory(),
+            udp_offload: Offload::probe().map_err(|error| error.to_string()),
             descriptors: descriptors(),
         }
     }
@@ -82,6 +86,15 @@ impl Findings {
             let (now, at_most) = (limit(*now), limit(*at_most));
             let _ = writeln!(text, "locked memory {now} bytes (at most {at_most})");
         }
+        let _ = match &self.udp_offload {
+            Ok(offload) => writeln!(
+                text,
+                "UDP offload   {}; {}",
+                datagrams("sends", offload.send, "GSO"),
+                datagrams("receives", offload.receive, "GRO")
+            ),
+            Err(reason) => writeln!(text, "UDP offload   no UDP socket: {reason}"),
+        };
         match &self.descriptors {
             None => text.push_str("descriptors   unknown\n"),
             Some(Limits { now, at_most }) => {
@@ -113,11 +126,22 @@ impl Findings {
             "locked_memory": self.locked_memory.as_ref().map(|Limits { now, at_most }| {
                 json!({"now": now, "at_most": at_most})
             }),
+            "udp_offload": self.udp_offload.as_ref().ok().map(|offload| {
+                json!({"send": offload.send, "receive": offload.receive})
+            }),
             "descriptors": self.descriptors.as_ref().map(|Limits { now, at_most }| {
                 json!({"now": now, "at_most": at_most})
             }),
         });
         format!("{object}\n")
+    }
+}
+
+/// How many datagrams a call carries, in words.
+fn datagrams(does: &str, count: usize, what: &str) -> String {
+    match count {
+        0 | 1 => format!("{does} one datagram a call (no {what})"),
+        count => format!("{does} up to {count} datagrams a call ({what})"),
     }
 }
 

@@ -9,7 +9,10 @@ use dipole::sim::Network as SimNetwork;
 use dipole::tls::{Authority, ClientTls, ClientTlsOptions, ServerTls, ServerTlsOptions};
 use dipole::tokio::Tokio;
 #[cfg(target_os = "linux")]
-use dipole::uring::{Probe, Uring};
+use dipole::uring::{Counters, Probe, Uring};
+use serde_json::Value;
+#[cfg(target_os = "linux")]
+use serde_json::json;
 
 use crate::Failure;
 
@@ -24,7 +27,12 @@ pub struct Network {
     pub dialer: Arc<dyn Dialer>,
     /// How the conformance kit is to judge it.
     pub judged: Judged,
+    /// What it has done so far, as an object; `None` where it counts nothing.
+    pub figures: Option<Figures>,
 }
+
+/// Gives what a network library has done so far.
+pub type Figures = Arc<dyn Fn() -> Value + Send + Sync>;
 
 /// How the conformance kit judges a library.
 #[derive(Debug, Clone, Copy)]
@@ -114,6 +122,7 @@ fn any(name: &str) -> Result<Option<Network>, Failure> {
                 transport: Arc::new(sim.clone()),
                 dialer: Arc::new(sim),
                 judged: Judged { addresses: &["sim:alpha:0"], clock: Clock::Paused },
+                figures: None,
             })
         }
         "sim-streams" => {
@@ -145,6 +154,7 @@ fn quinn() -> Result<Network, Failure> {
         transport: Arc::new(quinn.clone()),
         dialer: Arc::new(quinn),
         judged: Judged { addresses: &["127.0.0.1:0", "[::1]:0"], clock: Clock::Real },
+        figures: None,
     })
 }
 
@@ -190,11 +200,30 @@ impl Choice {
 #[cfg(target_os = "linux")]
 fn uring() -> Result<Network, Failure> {
     let uring = Uring::new().map_err(|error| Failure::Job(error.to_string()))?;
+    let counting = uring.clone();
     Ok(Network {
         name: "uring",
         transport: Arc::new(uring.clone()),
         dialer: Arc::new(uring),
         judged: Judged { addresses: &["127.0.0.1:0", "[::1]:0"], clock: Clock::Real },
+        figures: Some(Arc::new(move || figures(counting.counters()))),
+    })
+}
+
+#[cfg(target_os = "linux")]
+fn figures(counters: Counters) -> Value {
+    json!({
+        "system_calls": counters.enters,
+        "turns": counters.turns,
+        "submissions": counters.submissions,
+        "completions": counters.completions,
+        "out_of_buffers": counters.out_of_buffers,
+        "copied_bytes": counters.copied,
+        "zero_copy_sends": counters.zero_copy_sends,
+        "zero_copies_copied": counters.zero_copies_copied,
+        "buffers_out": counters.buffers_out,
+        "operations": counters.operations,
+        "batch": counters.batch(),
     })
 }
 
@@ -205,6 +234,7 @@ fn tokio() -> Network {
         transport: Arc::new(tokio.clone()),
         dialer: Arc::new(tokio),
         judged: Judged { addresses: &["127.0.0.1:0", "[::1]:0"], clock: Clock::Real },
+        figures: None,
     }
 }
 

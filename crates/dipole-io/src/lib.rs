@@ -25,6 +25,7 @@
 mod async_conn;
 mod conn;
 mod deadline;
+mod driven;
 mod input;
 mod output;
 mod pool;
@@ -36,6 +37,7 @@ mod turnstile;
 pub use async_conn::AsyncConn;
 pub use conn::IoConn;
 pub use deadline::StreamDeadline;
+pub use driven::DrivenRuntime;
 pub use input::Input;
 pub use output::Output;
 pub use pool::BufferPool;

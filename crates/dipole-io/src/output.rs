@@ -89,6 +89,13 @@ impl Output {
         (std::mem::take(&mut self.queue), std::mem::take(&mut self.tail))
     }
 
+    /// Takes the memory of a rest that was [taken](Self::take) and is sent.
+    pub fn recycle(&mut self, mut tail: BytesMut) {
+        if tail.capacity() > 0 {
+            self.pool.put(&mut tail);
+        }
+    }
+
     fn make_room(&mut self, n: usize) {
         let (held, size) = (self.tail.len(), self.pool.buffer_size());
         if self.tail.capacity() - held >= n {

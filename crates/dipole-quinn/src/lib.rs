@@ -31,10 +31,12 @@ mod dialer;
 mod error;
 mod handshake;
 mod listener;
+mod offload;
 mod port;
 mod receive;
 mod send;
 mod transport;
 
 pub use config::{QuinnOptions, Retry};
+pub use offload::Offload;
 pub use transport::Quinn;

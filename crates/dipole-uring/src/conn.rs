@@ -4,7 +4,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use dipole_io::{BufferPool, OperationTimer, Output};
 use dipole_net::{Addr, Closer, Conn, ConnStats, Error, ErrorKind, Result, Side};
 use socket2::SockRef;
@@ -27,7 +27,7 @@ impl RingSocket {
     }
 
     pub(crate) fn poll_connected(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.link.shared.with(|reactor| reactor.poll_sent(self.key, cx))
+        self.link.shared.with(|reactor| reactor.poll_sent(self.key, cx)).map_ok(drop)
     }
 
     /// Acts on the socket itself; `None` when the ring has ended.
@@ -181,9 +181,10 @@ impl UringConn {
             return Poll::Ready(Err(error.clone()));
         }
         let key = socket.key;
-        socket.link.shared.with(|reactor| {
+        let mut memory = BytesMut::new();
+        let polled = socket.link.shared.with(|reactor| {
             if self.in_flight > 0 {
-                ready!(reactor.poll_sent(key, cx))?;
+                memory = ready!(reactor.poll_sent(key, cx))?;
                 self.sent += self.in_flight as u64;
                 self.in_flight = 0;
             }
@@ -194,10 +195,12 @@ impl UringConn {
             let (pieces, tail) = self.output.take();
             reactor.send(key, Payload { pieces, tail });
             match reactor.poll_sent(key, cx) {
-                Poll::Ready(result) => Poll::Ready(result.map_err(Error::from)),
+                Poll::Ready(result) => Poll::Ready(result.map(drop).map_err(Error::from)),
                 Poll::Pending => Poll::Pending,
             }
-        })
+        });
+        self.output.recycle(memory);
+        polled
     }
 
     /// Ends a poll of the write side: with its timeout, its error, or its success.

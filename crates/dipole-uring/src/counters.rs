@@ -27,6 +27,12 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Completions a turn, on average; turns that found nothing are among them.
+    #[must_use]
+    pub fn batch(&self) -> f64 {
+        if self.turns == 0 { 0.0 } else { self.completions as f64 / self.turns as f64 }
+    }
+
     /// Both together.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {

@@ -28,6 +28,7 @@
 mod conn;
 mod counters;
 mod dialer;
+mod driver;
 mod input;
 mod link;
 mod listener;

@@ -1,17 +1,12 @@
 //! The ring that a connection or a listener is on.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
-use std::task::{Poll, Waker, ready};
+use std::sync::{Arc, Weak, mpsc};
 use std::thread;
 
-use dipole_net::Driver;
-use tokio::task::JoinHandle;
-
 use crate::options::UringOptions;
-use crate::ring::watched;
+use crate::reactor::{Brought, Pace};
 use crate::shared::Shared;
 
 thread_local! {
@@ -32,6 +27,31 @@ impl Link {
     pub(crate) fn of_this_thread() -> Option<Self> {
         let shared = OF_THIS_THREAD.with_borrow(Weak::upgrade)?;
         Some(Self { shared, _background: None })
+    }
+
+    /// Makes `shared` the ring that this thread drives; false when it drives one already.
+    pub(crate) fn drives(shared: &Arc<Shared>) -> bool {
+        let has_none = OF_THIS_THREAD.with_borrow(|ring| ring.strong_count() == 0);
+        if has_none {
+            OF_THIS_THREAD.set(Arc::downgrade(shared));
+        }
+        has_none
+    }
+
+    /// This thread drives no ring any more.
+    pub(crate) fn drives_none() {
+        OF_THIS_THREAD.set(Weak::new());
+    }
+
+    /// Turns the ring when this is its thread.
+    pub(crate) fn turn_if_here(&self) {
+        const MOST_TURNS: usize = 4;
+        let is_here = OF_THIS_THREAD.with_borrow(|ring| ring.as_ptr() == Arc::as_ptr(&self.shared));
+        for _ in 0..MOST_TURNS {
+            if !is_here || self.shared.turn(Pace::Thorough) == Brought::Nothing {
+                return;
+            }
+        }
     }
 
     /// To a ring on a thread of its own.
@@ -84,91 +104,11 @@ impl Drop for Background {
 
 fn turn_until_unused(shared: &Arc<Shared>, users: &Weak<Users>) {
     while users.strong_count() > 0 {
-        if shared.turn_and_park() {
+        if shared.turn_and_park(Pace::Thorough).1 {
             // Blocks until the kernel or another thread adds to the counter.
             let _ = rustix::io::read(shared.eventfd(), &mut [0u8; 8]);
         }
         shared.unpark();
     }
     shared.end();
-}
-
-/// A ring that a runtime's thread drives whenever it is about to wait.
-pub(crate) struct WorkerDriver {
-    shared: Arc<Shared>,
-    /// Of the task that ends the runtime's wait when the ring has work.
-    watch: Arc<Watch>,
-}
-
-#[derive(Default)]
-struct Watch {
-    waker: Mutex<Option<Waker>>,
-    task: Mutex<Option<JoinHandle<()>>>,
-}
-
-impl WorkerDriver {
-    /// Makes this thread's ring; `None` when it has one.
-    ///
-    /// # Errors
-    /// The ring cannot be made.
-    pub(crate) fn of_this_thread(options: &UringOptions) -> io::Result<Option<Self>> {
-        if OF_THIS_THREAD.with_borrow(|ring| ring.strong_count() > 0) {
-            return Ok(None);
-        }
-        let shared = Arc::new(Shared::new(options)?);
-        OF_THIS_THREAD.set(Arc::downgrade(&shared));
-        Ok(Some(Self { shared, watch: Arc::default() }))
-    }
-
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
-    }
-}
-
-impl Driver for WorkerDriver {
-    fn start(&self) {
-        let (shared, watch) = (Arc::clone(&self.shared), Arc::clone(&self.watch));
-        let task = tokio::spawn(async move { watch.over(&shared).await });
-        *lock(&self.watch.task) = Some(task);
-    }
-
-    fn park(&self) {
-        if !self.shared.turn_and_park() {
-            // There is more already, which no announcement tells of: the thread shall not wait.
-            lock(&self.watch.waker).as_ref().map(Waker::wake_by_ref);
-        }
-    }
-
-    fn unpark(&self) {
-        self.shared.unpark();
-    }
-
-    fn stop(&self) {
-        OF_THIS_THREAD.set(Weak::new());
-        if let Some(task) = lock(&self.watch.task).take() {
-            task.abort();
-        }
-        self.shared.end();
-    }
-}
-
-impl Watch {
-    /// Takes the eventfd's readiness away each time, without reading it: the event source reports
-    /// each addition to the counter anew. The ring itself is turned before the thread waits.
-    async fn over(&self, shared: &Shared) {
-        let eventfd = Arc::clone(shared.eventfd());
-        let Ok(eventfd) = watched(eventfd) else { return };
-        poll_fn(|cx| {
-            *lock(&self.waker) = Some(cx.waker().clone());
-            while let Ok(mut ready) = ready!(eventfd.poll_read_ready(cx)) {
-                ready.clear_ready();
-            }
-            Poll::Ready(())
-        })
-        .await;
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -125,6 +125,9 @@ impl Drop for UringListener {
     fn drop(&mut self) {
         if let Place::OnRing(link, key) = &self.place {
             link.shared.with(|reactor| reactor.close(*key));
+            // The kernel lets go of the socket with the next turn: on the ring's own thread that is
+            // now, so that the address is free at once.
+            link.turn_if_here();
         }
     }
 }

@@ -59,42 +59,73 @@ const OPERATIONS: [(&str, u8, Need); 6] = [
     ("zero-copy send of several pieces", opcode::SendMsgZc::CODE, Need::Optional),
 ];
 
+/// What is probed: this machine, or one made up.
+trait Machine {
+    /// Makes a ring.
+    fn ring(&mut self) -> io::Result<()>;
+    /// Gives the ring that was made its buffers.
+    fn buffers(&mut self) -> io::Result<()>;
+    /// Which of the operations the ring that was made knows.
+    fn knows(&mut self) -> io::Result<[bool; OPERATIONS.len()]>;
+}
+
+/// This machine.
+#[derive(Default)]
+struct Here {
+    kernel: Option<Linux>,
+}
+
+impl Here {
+    fn kernel(&mut self) -> io::Result<&mut Linux> {
+        self.kernel.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Machine for Here {
+    fn ring(&mut self) -> io::Result<()> {
+        let eventfd = eventfd(0, EventfdFlags::CLOEXEC)?;
+        self.kernel = Some(Linux::new(8, eventfd.as_fd())?);
+        Ok(())
+    }
+
+    fn buffers(&mut self) -> io::Result<()> {
+        let kernel = self.kernel.take().ok_or(io::ErrorKind::NotFound)?;
+        Ring::new(kernel, Sizes { buffers: 2, buffer: 4096, first: 1 }).map(drop)
+    }
+
+    fn knows(&mut self) -> io::Result<[bool; OPERATIONS.len()]> {
+        self.kernel()?.knows(OPERATIONS.map(|(_, number, _)| number))
+    }
+}
+
 impl Probe {
     /// Tries each feature.
     #[must_use]
     pub fn gather() -> Self {
+        Self::of(&mut Here::default())
+    }
+
+    fn of(machine: &mut dyn Machine) -> Self {
         const RING: &str = "ring (SINGLE_ISSUER, DEFER_TASKRUN), Linux 6.1";
         const BUFFERS: &str = "ring of provided buffers, Linux 5.19";
         let mut features = Vec::new();
         let mut add = |name, need, finding| features.push(Feature { name, need, finding });
-        let kernel = eventfd(0, EventfdFlags::CLOEXEC)
-            .map_err(io::Error::from)
-            .and_then(|eventfd| Linux::new(8, eventfd.as_fd()));
-        let kernel = match kernel {
-            Ok(kernel) => {
-                add(RING, Need::Required, Finding::There);
-                kernel
-            }
-            Err(error) => {
-                add(RING, Need::Required, Finding::Missing(explain(&error)));
-                add(BUFFERS, Need::Required, Finding::Unknown);
-                for (name, _, need) in OPERATIONS {
-                    add(name, need, Finding::Unknown);
-                }
-                return Self { features };
-            }
+        let found = |tried: io::Result<()>| match tried {
+            Ok(()) => Finding::There,
+            Err(error) => Finding::Missing(explain(&error)),
         };
-        let known = kernel.knows(OPERATIONS.map(|(_, number, _)| number));
-        let sizes = Sizes { buffers: 2, buffer: 4096, first: 1 };
-        match Ring::new(kernel, sizes) {
-            Ok(_) => add(BUFFERS, Need::Required, Finding::There),
-            Err(error) => add(BUFFERS, Need::Required, Finding::Missing(explain(&error))),
-        }
+        let ring = found(machine.ring());
+        let has_ring = ring == Finding::There;
+        add(RING, Need::Required, ring);
+        let known = has_ring.then(|| machine.knows());
+        let buffers = if has_ring { found(machine.buffers()) } else { Finding::Unknown };
+        add(BUFFERS, Need::Required, buffers);
         for (index, (name, _, need)) in OPERATIONS.into_iter().enumerate() {
             let finding = match &known {
-                Ok(known) if known[index] => Finding::There,
-                Ok(_) => Finding::Missing("this kernel does not have it".into()),
-                Err(error) => Finding::Missing(explain(error)),
+                None => Finding::Unknown,
+                Some(Ok(known)) if known[index] => Finding::There,
+                Some(Ok(_)) => Finding::Missing("this kernel does not have it".into()),
+                Some(Err(error)) => Finding::Missing(explain(error)),
             };
             add(name, need, finding);
         }
@@ -128,4 +159,80 @@ fn explain(error: &io::Error) -> String {
         _ => return error.to_string(),
     };
     format!("{hint} ({error})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails with these error numbers; knows all operations but those at these places.
+    #[derive(Default)]
+    struct MadeUp {
+        ring: Option<i32>,
+        buffers: Option<i32>,
+        unknown: &'static [usize],
+    }
+
+    fn result(number: Option<i32>) -> io::Result<()> {
+        number.map_or(Ok(()), |number| Err(io::Error::from_raw_os_error(number)))
+    }
+
+    impl Machine for MadeUp {
+        fn ring(&mut self) -> io::Result<()> {
+            result(self.ring)
+        }
+
+        fn buffers(&mut self) -> io::Result<()> {
+            result(self.buffers)
+        }
+
+        fn knows(&mut self) -> io::Result<[bool; OPERATIONS.len()]> {
+            Ok(std::array::from_fn(|index| !self.unknown.contains(&index)))
+        }
+    }
+
+    fn obstacle(mut machine: MadeUp) -> Option<String> {
+        Probe::of(&mut machine).obstacle()
+    }
+
+    #[test]
+    fn a_machine_that_has_everything_has_no_obstacle() {
+        assert_eq!(obstacle(MadeUp::default()), None);
+    }
+
+    #[test]
+    fn what_forbids_a_ring_is_said_with_what_to_look_at() {
+        for (number, hint) in [
+            (libc::EPERM, "kernel.io_uring_disabled"),
+            (libc::EPERM, "seccomp"),
+            (libc::ENOSYS, "no io_uring"),
+            (libc::EINVAL, "too old"),
+            (libc::ENOMEM, "ulimit -l"),
+            (libc::EMFILE, "no descriptor is left"),
+        ] {
+            let machine = MadeUp { ring: Some(number), ..MadeUp::default() };
+            let text = obstacle(machine).expect("there is no ring");
+            assert!(text.starts_with("io_uring cannot be used here: ring"), "{text}");
+            assert!(text.contains(hint), "{text} does not speak of {hint}");
+        }
+    }
+
+    #[test]
+    fn without_a_ring_nothing_else_is_known() {
+        let mut machine = MadeUp { ring: Some(libc::EPERM), ..MadeUp::default() };
+        let probe = Probe::of(&mut machine);
+        assert_eq!(probe.features.len(), 2 + OPERATIONS.len());
+        assert!(probe.features[1..].iter().all(|feature| feature.finding == Finding::Unknown));
+    }
+
+    #[test]
+    fn what_is_required_and_missing_is_an_obstacle_and_what_is_optional_is_none() {
+        let no_memory = MadeUp { buffers: Some(libc::ENOMEM), ..MadeUp::default() };
+        assert!(obstacle(no_memory).is_some_and(|text| text.contains("provided buffers")));
+        for (place, (name, _, need)) in OPERATIONS.into_iter().enumerate() {
+            let unknown: &'static [usize] = Box::leak(Box::new([place]));
+            let text = obstacle(MadeUp { unknown, ..MadeUp::default() });
+            assert_eq!(text.is_some(), need == Need::Required, "{name}: {text:?}");
+        }
+    }
 }

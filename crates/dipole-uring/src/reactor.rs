@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::BytesMut;
 
@@ -25,6 +26,9 @@ pub(crate) struct Reactor<K: Kernel> {
     /// Woken, or dropped, once the lock is not held.
     leftovers: Leftovers,
     after_turn: Vec<Waker>,
+    /// Whose bytes were sent in the last turn. A turn later they may have been woken by what came, too,
+    /// and one poll does for both.
+    late: Vec<Waker>,
     pub(crate) thread: Thread,
     zero_copy_from: Option<usize>,
     tally: Tally,
@@ -35,7 +39,7 @@ pub(crate) struct Reactor<K: Kernel> {
 pub(crate) enum Thread {
     /// It will turn the ring before it waits.
     Awake,
-    /// It waits, and has to be woken for what is new.
+    /// It waits or does other things, and has to be told of what is new.
     Parked,
     /// It is gone, and the ring with it.
     Ended,
@@ -46,6 +50,34 @@ pub(crate) enum Thread {
 pub(crate) struct Leftovers {
     pub(crate) to_wake: Vec<Waker>,
     pub(crate) to_drop: Vec<Waste>,
+}
+
+impl Leftovers {
+    fn is_empty(&self) -> bool {
+        self.to_wake.is_empty() && self.to_drop.is_empty()
+    }
+}
+
+/// How a turn is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Those whose bytes were sent are not woken for that alone: another turn is soon to follow.
+    Brisk,
+    /// Whoever is to be woken is.
+    Thorough,
+    /// As that, and waits for something to come, no longer than this.
+    Waiting(Duration),
+}
+
+/// What a turn of the ring has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Brought {
+    /// Nothing, and nobody was woken.
+    Nothing,
+    /// Nothing; those who waited to be woken were.
+    Wakes,
+    /// Something: another turn soon is worth it.
+    Something,
 }
 
 /// Dropped once the lock is not held.
@@ -116,7 +148,8 @@ enum Receiving {
 enum Sending {
     Idle,
     Running(Key),
-    Done(io::Result<()>),
+    /// With memory that can be used again.
+    Done(io::Result<()>, BytesMut),
 }
 
 struct Listening<D> {
@@ -143,6 +176,7 @@ impl<K: Kernel> Reactor<K> {
             starved: Vec::new(),
             leftovers: Leftovers::default(),
             after_turn: Vec::new(),
+            late: Vec::new(),
             thread: Thread::Awake,
             zero_copy_from,
             tally: Tally::default(),
@@ -157,24 +191,50 @@ impl<K: Kernel> Reactor<K> {
         self.tally
     }
 
-    pub(crate) fn leftovers(&mut self) -> Leftovers {
-        std::mem::take(&mut self.leftovers)
+    /// What is to be woken and dropped now, if there is anything.
+    pub(crate) fn leftovers(&mut self) -> Option<Leftovers> {
+        (!self.leftovers.is_empty()).then(|| std::mem::take(&mut self.leftovers))
+    }
+
+    /// Takes the memory of leftovers that were dealt with.
+    pub(crate) fn reuse(&mut self, leftovers: Leftovers) {
+        if self.leftovers.is_empty() {
+            self.leftovers = leftovers;
+        }
     }
 
     /// Gives the kernel what is new and takes what it has done.
-    pub(crate) fn turn(&mut self) {
+    pub(crate) fn turn(&mut self, pace: Pace) -> Brought {
+        let waiting = match pace {
+            Pace::Waiting(at_most) if self.after_turn.is_empty() => Some(at_most),
+            _ => None,
+        };
         let mut reports = std::mem::take(&mut self.reports);
         // What the kernel does not take now stays queued for the next turn.
-        let _ = self.ring.turn(&mut reports);
+        let _ = self.ring.turn(&mut reports, waiting);
         self.tally.turns += 1;
+        let came = !reports.is_empty();
+        if !came && self.after_turn.is_empty() && (pace == Pace::Brisk || self.late.is_empty()) {
+            self.reports = reports;
+            return Brought::Nothing;
+        }
+        let mut due = std::mem::take(&mut self.late);
         for report in reports.drain(..) {
             self.settle(report);
         }
         self.reports = reports;
-        for key in std::mem::take(&mut self.starved) {
-            self.receive_more(key);
+        if !self.starved.is_empty() {
+            for key in std::mem::take(&mut self.starved) {
+                self.receive_more(key);
+            }
         }
+        // After those to whom something has come: the same tasks are woken once.
+        self.leftovers.to_wake.append(&mut due);
         self.leftovers.to_wake.append(&mut self.after_turn);
+        if self.late.is_empty() {
+            self.late = due;
+        }
+        if came { Brought::Something } else { Brought::Wakes }
     }
 
     /// Says that the thread is about to wait; false when it should look once more.
@@ -184,12 +244,20 @@ impl<K: Kernel> Reactor<K> {
         !self.has_work()
     }
 
-    /// Says that the thread waits no more.
+    /// Says that the thread goes on with other things, and is to be told of what is new; false when it
+    /// should look once more.
+    pub(crate) fn rest(&mut self) -> bool {
+        self.thread = Thread::Parked;
+        self.ring.announce(Announcing::On);
+        self.after_turn.is_empty() && !self.ring.has_work()
+    }
+
+    /// Says that the thread will turn the ring before it waits or rests.
     pub(crate) fn unpark(&mut self) {
         if self.thread == Thread::Parked {
             self.thread = Thread::Awake;
+            self.ring.announce(Announcing::Off);
         }
-        self.ring.announce(Announcing::Off);
     }
 
     /// Ends everything: whoever waits is woken, and finds the ring ended. On the ring's thread.
@@ -208,7 +276,7 @@ impl<K: Kernel> Reactor<K> {
 
     /// True when the ring's thread has something to do.
     pub(crate) fn has_work(&mut self) -> bool {
-        !self.after_turn.is_empty() || self.ring.has_work()
+        !self.after_turn.is_empty() || !self.late.is_empty() || self.ring.has_work()
     }
 
     // Sockets.
@@ -278,18 +346,18 @@ impl<K: Kernel> Reactor<K> {
     /// Begins to connect.
     pub(crate) fn connect(&mut self, key: Key, address: socket2::SockAddr) {
         let Some(Source::Socket(socket)) = self.sources.get_mut(key) else { return };
-        let operation = Operation::Connect(Arc::clone(&socket.descriptor), address);
+        let operation = Operation::Connect(Arc::clone(&socket.descriptor), Box::new(address));
         socket.sending = Sending::Running(self.ring.start(operation, key.bits()));
     }
 
-    /// Ready when all that was to be sent was, or the socket is connected.
-    pub(crate) fn poll_sent(&mut self, key: Key, cx: &Context<'_>) -> Poll<io::Result<()>> {
+    /// Ready when all that was to be sent was, or the socket is connected; with memory to use again.
+    pub(crate) fn poll_sent(&mut self, key: Key, cx: &Context<'_>) -> Poll<io::Result<BytesMut>> {
         let Some(Source::Socket(socket)) = self.sources.get_mut(key) else {
             return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
         };
         match std::mem::replace(&mut socket.sending, Sending::Idle) {
-            Sending::Idle => Poll::Ready(Ok(())),
-            Sending::Done(result) => Poll::Ready(result),
+            Sending::Idle => Poll::Ready(Ok(BytesMut::new())),
+            Sending::Done(result, memory) => Poll::Ready(result.map(|()| memory)),
             Sending::Running(operation) => {
                 socket.sending = Sending::Running(operation);
                 remember(&mut socket.writer, cx.waker(), &mut self.leftovers);
@@ -371,7 +439,7 @@ impl<K: Kernel> Reactor<K> {
                 };
                 match socket.sending {
                     Sending::Running(operation) => [receiving, Some(operation)],
-                    Sending::Idle | Sending::Done(_) => [receiving, None],
+                    Sending::Idle | Sending::Done(..) => [receiving, None],
                 }
             }
         };
@@ -398,7 +466,6 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn settle_socket(&mut self, key: Key, report: Report<K::Descriptor>) {
-        let is_scarce = self.ring.buffers_are_scarce();
         let Some(Source::Socket(socket)) = self.sources.get_mut(key) else { return };
         match report.event {
             Event::Received(received) => {
@@ -407,7 +474,7 @@ impl<K: Kernel> Reactor<K> {
                 }
                 match received {
                     Ok(Some(segment)) => {
-                        let copied = socket.take_in(segment, is_scarce);
+                        let copied = socket.take_in(segment, self.ring.buffers_are_scarce());
                         self.tally.copied_out += copied as u64;
                     }
                     Ok(None) => socket.receiving = Receiving::Ended,
@@ -443,7 +510,7 @@ impl<K: Kernel> Reactor<K> {
                 self.leftovers.to_drop.push(Waste::Payload(payload));
             }
             Event::Connected(result) => {
-                socket.sending = Sending::Done(result);
+                socket.sending = Sending::Done(result, BytesMut::new());
                 self.leftovers.to_wake.extend(socket.writer.take());
             }
             Event::Accepted(_) => {}
@@ -461,9 +528,14 @@ impl<K: Kernel> Reactor<K> {
             Ok(_) if rest.len() > 0 => Err(io::ErrorKind::WriteZero.into()),
             other => other.map(drop),
         };
-        socket.sending = Sending::Done(result);
-        self.leftovers.to_wake.extend(socket.writer.take());
-        self.leftovers.to_drop.push(Waste::Payload(rest));
+        let wakes = if result.is_ok() { &mut self.late } else { &mut self.leftovers.to_wake };
+        wakes.extend(socket.writer.take());
+        let Payload { pieces, tail } = rest;
+        socket.sending = Sending::Done(result, tail);
+        if !pieces.is_empty() {
+            let tail = BytesMut::new();
+            self.leftovers.to_drop.push(Waste::Payload(Payload { pieces, tail }));
+        }
     }
 
     fn settle_listener(&mut self, key: Key, report: Report<K::Descriptor>) {

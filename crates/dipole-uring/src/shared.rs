@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -9,7 +10,7 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use crate::counters::Counters;
 use crate::options::UringOptions;
-use crate::reactor::{Leftovers, Reactor, Thread};
+use crate::reactor::{Brought, Leftovers, Pace, Reactor, Thread};
 use crate::ring::{Linux, Ring, Sizes};
 
 /// A ring behind a lock. Operations may be queued by any thread; only the thread that made it turns
@@ -17,6 +18,7 @@ use crate::ring::{Linux, Ring, Sizes};
 pub(crate) struct Shared {
     reactor: Mutex<Reactor<Linux>>,
     eventfd: Arc<OwnedFd>,
+    is_contended: AtomicBool,
 }
 
 impl Shared {
@@ -31,37 +33,73 @@ impl Shared {
         let sizes = Sizes { buffers, buffer: options.buffer_size.max(256), first: buffers.min(64) };
         let ring = Ring::new(kernel, sizes)?;
         let reactor = Mutex::new(Reactor::new(ring, options.zero_copy_from));
-        Ok(Self { reactor, eventfd: Arc::new(eventfd) })
+        Ok(Self { reactor, eventfd: Arc::new(eventfd), is_contended: AtomicBool::new(false) })
     }
 
     /// Acts on the ring from any thread; wakes the ring's thread when there is something for it.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Reactor<Linux>) -> T) -> T {
-        let mut reactor = self.lock();
+        let mut reactor = self.reactor.try_lock().unwrap_or_else(|_| {
+            self.is_contended.store(true, Ordering::Relaxed);
+            self.lock()
+        });
         let result = act(&mut reactor);
-        // Whoever runs while the ring's thread waits is another thread.
+        // Whoever runs while the ring's thread waits is another thread, or that thread at rest.
         let wakes = reactor.thread == Thread::Parked && reactor.has_work();
         if wakes {
             reactor.thread = Thread::Awake;
         }
         let leftovers = reactor.leftovers();
         drop(reactor);
-        settle(leftovers);
+        if let Some(mut leftovers) = leftovers {
+            leftovers.settle();
+        }
         if wakes {
             self.wake();
         }
         result
     }
 
-    /// Turns the ring and says that its thread is about to wait. Gives true when it may: false when
-    /// there is more to do already.
-    pub(crate) fn turn_and_park(&self) -> bool {
+    /// Turns the ring, whose thread goes on.
+    pub(crate) fn turn(&self, pace: Pace) -> Brought {
         let mut reactor = self.lock();
-        reactor.turn();
+        let brought = reactor.turn(pace);
+        self.unlock_after_turn(reactor);
+        brought
+    }
+
+    /// Turns the ring. Where that brings nothing, its thread is to be told of what is new from now on.
+    /// Gives, too, whether there is something already.
+    pub(crate) fn turn_or_rest(&self, pace: Pace) -> (Brought, bool) {
+        let mut reactor = self.lock();
+        reactor.unpark();
+        let brought = reactor.turn(pace);
+        let may_rest = brought == Brought::Nothing && reactor.rest();
+        self.unlock_after_turn(reactor);
+        (brought, may_rest)
+    }
+
+    /// Turns the ring and says that its thread is about to wait. Gives, too, whether it may: not when
+    /// there is more to do already.
+    pub(crate) fn turn_and_park(&self, pace: Pace) -> (Brought, bool) {
+        let mut reactor = self.lock();
+        let brought = reactor.turn(pace);
         let may_wait = reactor.park();
+        self.unlock_after_turn(reactor);
+        (brought, may_wait)
+    }
+
+    /// Whether another thread had to wait for the ring since this was last asked.
+    pub(crate) fn was_contended(&self) -> bool {
+        self.is_contended.swap(false, Ordering::Relaxed)
+    }
+
+    fn unlock_after_turn(&self, mut reactor: MutexGuard<'_, Reactor<Linux>>) {
         let leftovers = reactor.leftovers();
         drop(reactor);
-        settle(leftovers);
-        may_wait
+        if let Some(mut leftovers) = leftovers {
+            leftovers.settle();
+            self.lock().reuse(leftovers);
+        }
     }
 
     /// Says that the ring's thread waits no more.
@@ -75,7 +113,9 @@ impl Shared {
         reactor.end();
         let leftovers = reactor.leftovers();
         drop(reactor);
-        settle(leftovers);
+        if let Some(mut leftovers) = leftovers {
+            leftovers.settle();
+        }
     }
 
     /// Ends a wait for the eventfd.
@@ -113,8 +153,10 @@ impl Shared {
     }
 }
 
-/// Wakes and drops what may run anybody's code.
-fn settle(leftovers: Leftovers) {
-    leftovers.to_wake.into_iter().for_each(Waker::wake);
-    drop(leftovers.to_drop);
+impl Leftovers {
+    /// Wakes and drops what may run anybody's code; the memory is left.
+    fn settle(&mut self) {
+        self.to_wake.drain(..).for_each(Waker::wake);
+        self.to_drop.clear();
+    }
 }

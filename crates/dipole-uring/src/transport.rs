@@ -9,7 +9,8 @@ use dipole_net::{
 };
 
 use crate::counters::Counters;
-use crate::link::{Background, Link, WorkerDriver};
+use crate::driver::WorkerDriver;
+use crate::link::{Background, Link};
 use crate::listener::UringListener;
 use crate::options::UringOptions;
 use crate::probe::Probe;

@@ -8,19 +8,15 @@
 //! second time. One `recv` a turn suffices all the same: one that did not fill the buffer has
 //! emptied the socket.
 
-use std::io::{IoSlice, Write};
+use std::io::IoSlice;
 use std::net::TcpListener;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use compare::{BINARY, HELLO, TEXT};
-use memchr::memmem::Finder;
+use compare::canned::{Answers, Asked};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
-
-/// A fixed date: as long as the one that the others keep up to date.
-const DATE: &str = "date: Thu, 01 Jan 2026 00:00:00 GMT";
 
 const INPUT_SIZE: usize = 256 * 1024;
 const LISTENER: u64 = u64::MAX;
@@ -63,16 +59,6 @@ impl Unsent {
     }
 }
 
-/// The canned answers, and the finders of what a request is told by.
-struct Answers {
-    hello: Vec<u8>,
-    mebibyte_head: Vec<u8>,
-    mebibyte: &'static [u8],
-    not_found: Vec<u8>,
-    blank_line: Finder<'static>,
-    content_length: Finder<'static>,
-}
-
 enum Closed {
     Yes,
     No,
@@ -96,7 +82,7 @@ impl Server {
             connections,
             input,
             output,
-            answers: Answers::new(),
+            answers: Answers::default(),
         })
     }
 
@@ -232,21 +218,9 @@ impl Connection {
     ) -> Result<usize, Errno> {
         let mut used = 0;
         output.clear();
-        while let Some(blank_line) = answers.blank_line.find(&input[used..]) {
-            let head = &input[used..used + blank_line + 4];
-            let body_start = used + head.len();
-            used = body_start;
-            if head.starts_with(b"GET / ") {
-                output.extend_from_slice(&answers.hello);
-            } else if head.starts_with(b"POST /echo ") {
-                let length = answers.content_length_of(head)?;
-                let Some(body) = input.get(body_start..body_start + length) else {
-                    used -= head.len();
-                    break;
-                };
-                answers.put_echo(output, body);
-                used += length;
-            } else if head.starts_with(b"GET /1m ") {
+        while let Some((asked, length)) = answers.next(&input[used..]).map_err(|_| Errno::INVAL)? {
+            used += length;
+            if let Asked::Mebibyte = asked {
                 output.extend_from_slice(&answers.mebibyte_head);
                 self.send(output, answers.mebibyte)?;
                 output.clear();
@@ -254,7 +228,7 @@ impl Connection {
                     break;
                 }
             } else {
-                output.extend_from_slice(&answers.not_found);
+                answers.put(output, asked);
             }
         }
         if !output.is_empty() {
@@ -290,45 +264,5 @@ impl Connection {
             self.answer(&[], output, answers)?;
         }
         Ok(())
-    }
-}
-
-impl Answers {
-    fn new() -> Self {
-        let head = |status: &str, media_type: &str, length: usize| {
-            format!(
-                "HTTP/1.1 {status}\r\ncontent-type: {media_type}\r\n\
-                 content-length: {length}\r\n{DATE}\r\n\r\n"
-            )
-            .into_bytes()
-        };
-        let mebibyte: &'static [u8] = compare::mebibyte_slice();
-        Self {
-            hello: [head("200 OK", TEXT, HELLO.len()), HELLO.into()].concat(),
-            mebibyte_head: head("200 OK", BINARY, mebibyte.len()),
-            mebibyte,
-            not_found: head("404 Not Found", TEXT, 0),
-            blank_line: Finder::new(b"\r\n\r\n"),
-            content_length: Finder::new(b"\r\nContent-Length: "),
-        }
-    }
-
-    fn content_length_of(&self, head: &[u8]) -> Result<usize, Errno> {
-        let start =
-            self.content_length.find(head).ok_or(Errno::INVAL)? + "\r\nContent-Length: ".len();
-        let digits = head[start..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit());
-        Ok(digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0')))
-    }
-
-    fn put_echo(&self, output: &mut Vec<u8>, body: &[u8]) {
-        write!(
-            output,
-            "HTTP/1.1 200 OK\r\ncontent-type: {BINARY}\r\ncontent-length: {}\r\n{DATE}\r\n\r\n",
-            body.len()
-        )
-        .expect("a write to a vector does not fail");
-        output.extend_from_slice(body);
     }
 }

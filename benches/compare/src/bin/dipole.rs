@@ -1,51 +1,7 @@
-//! Dipole on its tokio network library: a plain tower service, one worker.
+//! Dipole on its tokio network library.
 
-use std::convert::Infallible;
-
-use bytes::Bytes;
-use compare::{BINARY, HELLO, TEXT};
 use dipole::tokio::Tokio;
-use dipole::{Body, Server};
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let server = Server::new(tower::service_fn(answer))
-        .listen(compare::listen_address(), Tokio::new())
-        .workers(1)
-        .start()?;
-    compare::announce(
-        server.local_addrs()[0].ip().expect("it listens on TCP"),
-        "dipole",
-    );
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    runtime.block_on(server.wait());
-    Ok(())
-}
-
-async fn answer(request: Request<Body>) -> Result<Response<Full<Bytes>>, Infallible> {
-    Ok(match (request.method(), request.uri().path()) {
-        (&Method::GET, "/") => response(TEXT, Bytes::from_static(HELLO.as_bytes())),
-        (&Method::GET, "/1m") => response(BINARY, compare::mebibyte()),
-        (&Method::POST, "/echo") => match request.into_body().collect().await {
-            Ok(body) => response(BINARY, body.to_bytes()),
-            Err(_) => status(StatusCode::BAD_REQUEST),
-        },
-        _ => status(StatusCode::NOT_FOUND),
-    })
-}
-
-fn response(media_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    response
-}
-
-fn status(code: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = code;
-    response
+fn main() -> dipole::net::Result<()> {
+    compare::dipole_app::serve(Tokio::new(), "dipole")
 }

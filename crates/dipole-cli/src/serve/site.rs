@@ -81,6 +81,8 @@ impl Site {
             "connections": stats.connections,
             "open_connections": stats.open_connections,
             "requests": stats.requests,
+            // What the library itself has counted; null where it counts nothing.
+            "library": self.network().figures.map(|figures| figures()),
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::support::run;
 fn it_says_what_is_there() {
     let ended = run(&["doctor"]);
     assert_eq!(ended.status, Some(0), "{ended:?}");
-    for word in ["dipole", env!("CARGO_PKG_VERSION"), "system", "cores", "tokio", "descriptors"] {
+    for word in ["dipole", env!("CARGO_PKG_VERSION"), "system", "cores", "tokio", "descriptors", "UDP offload"] {
         assert!(ended.text().contains(word), "{word}: {ended:?}");
     }
 }
@@ -21,4 +21,7 @@ fn machines_are_told_in_json() {
     assert!(networks.contains(&"tokio".into()), "{found}");
     assert!(found["cores"].is_number() && found["system"].is_string(), "{found}");
     assert!(found["descriptors"].is_object(), "{found}");
+    for direction in ["send", "receive"] {
+        assert!(found["udp_offload"][direction].as_u64().is_some_and(|n| n >= 1), "{found}");
+    }
 }

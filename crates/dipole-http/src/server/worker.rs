@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use dipole_net::{Driver, Transport};
+use dipole_io::DrivenRuntime;
+use dipole_net::Transport;
 use http::HeaderValue;
-use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -122,36 +122,14 @@ pub(super) fn start_thread(
 ) -> io::Result<()> {
     let (report, reported) = std::sync::mpsc::sync_channel(1);
     // The runtime is bound to its thread, so it is made there and its failure is sent here.
-    let run = move || match driven_runtime(&transports) {
-        Ok((runtime, drivers)) => {
+    let run = move || match DrivenRuntime::new(&transports) {
+        Ok(runtime) => {
             let _ = report.send(Ok(()));
-            runtime.block_on(async {
-                drivers.iter().for_each(|driver| driver.start());
-                work.await;
-            });
-            runtime.shutdown_timeout(BLOCKING_GRACE);
-            drivers.iter().for_each(|driver| driver.stop());
+            runtime.block_on(work);
+            runtime.end(BLOCKING_GRACE);
         }
-        Err(error) => drop(report.send(Err(error))),
+        Err(error) => drop(report.send(Err(error.into()))),
     };
     std::thread::Builder::new().name(format!("dipole-{index}")).spawn(run)?;
     reported.recv().unwrap_or_else(|_| Err(io::Error::other("the worker's thread has died")))
-}
-
-/// This thread's runtime, and the event sources that it drives when it is about to wait.
-fn driven_runtime(
-    transports: &[Arc<dyn Transport>],
-) -> io::Result<(LocalRuntime, Vec<Arc<dyn Driver>>)> {
-    let mut drivers = Vec::new();
-    for transport in transports {
-        drivers.extend(transport.driver()?);
-    }
-    let mut builder = Builder::new_current_thread();
-    builder.enable_all();
-    if !drivers.is_empty() {
-        let (parking, unparking) = (drivers.clone(), drivers.clone());
-        builder.on_thread_park(move || parking.iter().for_each(|driver| driver.park()));
-        builder.on_thread_unpark(move || unparking.iter().for_each(|driver| driver.unpark()));
-    }
-    Ok((builder.build_local(LocalOptions::default())?, drivers))
 }

@@ -28,20 +28,17 @@ pub(crate) struct Group {
     memory: NonNull<u8>,
     count: u16,
     buffer_size: usize,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    tail: u16,
-    /// Buffers that have been in use at all; the others' memory was never touched.
-    grown: u16,
+    /// How many buffers were put in the ring so far; who holds it may write entries.
+    tail: Mutex<u16>,
+    /// Buffers that have been in use at all; the others' memory was never touched. Grows under the
+    /// lock of `tail`.
+    grown: AtomicU16,
     /// Buffers in the kernel's hands.
-    free: u16,
+    free: AtomicU16,
 }
 
 // SAFETY: the pointers are to memory that this value owns. The entries are written under the lock
-// of `state` alone; a buffer's bytes are read only through its one `Segment`, and written only by
+// of `tail` alone; a buffer's bytes are read only through its one `Segment`, and written only by
 // the kernel while no segment of it exists.
 unsafe impl Send for Group {}
 // SAFETY: as above.
@@ -57,7 +54,7 @@ impl Group {
         let (entries_at, memory_at) = unsafe { (alloc_zeroed(entries), alloc(memory)) };
         let entries_at = NonNull::new(entries_at).unwrap_or_else(|| handle_alloc_error(entries));
         let memory = NonNull::new(memory_at).unwrap_or_else(|| handle_alloc_error(memory));
-        Self { entries: entries_at.cast(), memory, count, buffer_size, state: Mutex::default() }
+        Self { entries: entries_at.cast(), memory, count, buffer_size, tail: Mutex::default(), grown: AtomicU16::new(0), free: AtomicU16::new(0) }
     }
 
     fn entries_layout(count: u16) -> Layout {
@@ -78,32 +75,30 @@ impl Group {
 
     /// Lends the kernel up to `more` buffers that were never in use; gives how many.
     pub(super) fn grow(&self, more: u16) -> u16 {
-        let mut state = self.state();
-        let more = more.min(self.count - state.grown);
-        for _ in 0..more {
-            let index = state.grown;
-            state.grown += 1;
-            self.provide(&mut state, index);
+        let mut tail = self.tail();
+        let grown = self.grown.load(Ordering::Relaxed);
+        let more = more.min(self.count - grown);
+        for index in grown..grown + more {
+            self.grown.store(index + 1, Ordering::Relaxed);
+            self.provide(&mut tail, index);
         }
         more
     }
 
     /// Buffers that the kernel can fill.
     pub(super) fn free(&self) -> u16 {
-        self.state().free
+        self.free.load(Ordering::Relaxed)
     }
 
     /// Buffers that readers hold.
     pub(super) fn out(&self) -> u16 {
-        let state = self.state();
-        state.grown - state.free
+        self.grown.load(Ordering::Relaxed).saturating_sub(self.free())
     }
 
     /// True when less than a quarter of the buffers is left to the kernel: readers shall not hold
     /// more of them, or a few that do not read would stop all others.
     pub(super) fn is_scarce(&self) -> bool {
-        let state = self.state();
-        state.grown == self.count && state.free < self.count / 4
+        self.free() < self.count / 4 && self.grown.load(Ordering::Relaxed) == self.count
     }
 
     /// The buffer of a completion. Gives nothing for an index that is not one of this ring.
@@ -112,39 +107,39 @@ impl Group {
     /// The kernel has taken `index` out of the ring and filled its first `length` bytes; this is
     /// called once for each time it does.
     pub(super) unsafe fn take(self: &Arc<Self>, index: u16, length: usize) -> Option<Segment> {
-        let mut state = self.state();
-        if index >= state.grown || length > self.buffer_size || state.free == 0 {
+        if index >= self.grown.load(Ordering::Relaxed) || length > self.buffer_size {
             return None;
         }
-        state.free -= 1;
-        drop(state);
+        let take_one = |free: u16| free.checked_sub(1);
+        self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_one).ok()?;
         // SAFETY: `index` is below `count`, so this stays inside of the allocation.
         let at = unsafe { self.memory.add(usize::from(index) * self.buffer_size) };
         Some(Segment { group: Arc::clone(self), at, length, index })
     }
 
     /// Puts a buffer in the ring. The caller has the only right to it, and gives it up.
-    fn provide(&self, state: &mut State, index: u16) {
-        let place = usize::from(state.tail & (self.count - 1));
+    fn provide(&self, tail: &mut u16, index: u16) {
+        let place = usize::from(*tail & (self.count - 1));
         let address = self.memory.as_ptr() as usize + usize::from(index) * self.buffer_size;
         // SAFETY: `place` is below `count`. The kernel does not read this entry before the tail
         // has passed it, and the fields are written one by one: the first entry's last field is
-        // the tail. The lock, whose guard `state` is, keeps other writers out.
+        // the tail. The lock, whose content `tail` is, keeps other writers out.
         unsafe {
             let entry = self.entries.add(place).as_ptr();
             (&raw mut (*entry).address).write(address as u64);
             (&raw mut (*entry).length).write(self.buffer_size as u32);
             (&raw mut (*entry).index).write(index);
         }
-        state.tail = state.tail.wrapping_add(1);
-        state.free += 1;
+        *tail = tail.wrapping_add(1);
+        // Counted before the kernel can take it, so that the count is never below zero.
+        self.free.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the first entry is valid as long as `self`; the field is atomic.
-        let tail = unsafe { &(*self.entries.as_ptr()).reserved };
-        tail.store(state.tail, Ordering::Release);
+        let shared = unsafe { &(*self.entries.as_ptr()).reserved };
+        shared.store(*tail, Ordering::Release);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tail(&self) -> MutexGuard<'_, u16> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -199,7 +194,7 @@ impl Deref for Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        let mut state = self.group.state();
-        self.group.provide(&mut state, self.index);
+        let mut tail = self.group.tail();
+        self.group.provide(&mut tail, self.index);
     }
 }

@@ -10,6 +10,7 @@ use std::os::fd::RawFd;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::buffers::Entry;
 use super::kernel::{Announcing, Completion, Copying, Kernel, Submission};
@@ -304,7 +305,7 @@ impl Kernel for Fake {
         Ok(())
     }
 
-    fn enter_and_wait(&mut self) -> io::Result<()> {
+    fn enter_and_wait(&mut self, _: Duration) -> io::Result<()> {
         let _ = self.enter();
         Ok(())
     }

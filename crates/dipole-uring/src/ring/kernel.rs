@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::RawFd;
 use std::ptr::NonNull;
+use std::time::Duration;
 
 use super::buffers::Entry;
 
@@ -25,11 +26,11 @@ pub(crate) trait Kernel: Send {
     /// Nothing was lost: what is still queued goes with the next call.
     fn enter(&mut self) -> io::Result<()>;
 
-    /// As `enter`, and waits for a completion, but not for ever.
+    /// As `enter`, and waits for a completion, but no longer than this.
     ///
     /// # Errors
     /// As `enter`.
-    fn enter_and_wait(&mut self) -> io::Result<()>;
+    fn enter_and_wait(&mut self, at_most: Duration) -> io::Result<()>;
 
     /// The next completion.
     fn pop(&mut self) -> Option<Completion>;

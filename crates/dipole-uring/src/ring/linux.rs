@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
+use std::time::Duration;
 
 use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode};
@@ -13,8 +14,6 @@ use super::kernel::{Announcing, Completion, Copying, Kernel, Submission};
 /// The group of buffers that receives take from; a ring has one.
 const GROUP: u16 = 0;
 const ENTER_GETEVENTS: u32 = 1;
-/// How long a wait for a completion may take.
-const PATIENCE: Timespec = Timespec::new().nsec(20_000_000);
 /// Reports in a notification whether the kernel has copied after all.
 const REPORT_USAGE: u16 = 1 << 3;
 
@@ -85,9 +84,10 @@ impl Kernel for Linux {
         }
     }
 
-    fn enter_and_wait(&mut self) -> io::Result<()> {
+    fn enter_and_wait(&mut self, at_most: Duration) -> io::Result<()> {
         self.enters += 1;
-        let args = SubmitArgs::new().timespec(&PATIENCE);
+        let at_most = Timespec::from(at_most);
+        let args = SubmitArgs::new().timespec(&at_most);
         match self.ring.submitter().submit_with_args(1, &args) {
             Ok(_) => Ok(()),
             Err(error) if is_for_later(&error) => Ok(()),

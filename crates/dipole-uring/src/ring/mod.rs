@@ -25,6 +25,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::slots::{Key, Slots};
 
@@ -133,15 +134,23 @@ impl<K: Kernel> Ring<K> {
         }
     }
 
-    /// Tells the kernel what is new, and puts what it says into `reports`, in order.
+    /// Tells the kernel what is new, and puts what it says into `reports`, in order. Where it says
+    /// nothing, waits for it, no longer than `waiting`.
     ///
     /// # Errors
     /// The kernel's; nothing was lost.
-    pub(crate) fn turn(&mut self, reports: &mut Vec<Report<K::Descriptor>>) -> io::Result<()> {
+    pub(crate) fn turn(
+        &mut self,
+        reports: &mut Vec<Report<K::Descriptor>>,
+        mut waiting: Option<Duration>,
+    ) -> io::Result<()> {
         // Each round makes room for more of the backlog, unless the kernel wants to be left alone.
         for _ in 0..MOST_ROUNDS {
             self.submit_backlog();
-            self.kernel.enter()?;
+            match waiting.take() {
+                Some(at_most) if self.backlog.is_empty() => self.kernel.enter_and_wait(at_most)?,
+                _ => self.kernel.enter()?,
+            }
             self.take(reports);
             if self.backlog.is_empty() {
                 break;
@@ -275,6 +284,7 @@ impl<K: Kernel> Ring<K> {
     /// that enters the ring. Gives true when the kernel holds nothing any more.
     pub(crate) fn drain(&mut self) -> bool {
         const MOST_WAITS: usize = 50;
+        const WAIT: Duration = Duration::from_millis(20);
         let keys: Vec<Key> = self.operations.keys().collect();
         for key in keys {
             self.cancel(key);
@@ -282,12 +292,12 @@ impl<K: Kernel> Ring<K> {
         let mut reports = Vec::new();
         for _ in 0..MOST_WAITS {
             // An error may pass, and if it does not, there is an end to the waiting.
-            let _ = self.turn(&mut reports);
+            let _ = self.turn(&mut reports, None);
             reports.clear();
             if self.operations.len() == 0 {
                 return true;
             }
-            let _ = self.kernel.enter_and_wait();
+            let _ = self.kernel.enter_and_wait(WAIT);
         }
         false
     }

@@ -21,8 +21,8 @@ pub(crate) enum Operation<D> {
     ReceiveMany(Arc<D>),
     /// Sends all of it.
     Send(Arc<D>, Payload, Copying),
-    /// Connects to an address.
-    Connect(Arc<D>, SockAddr),
+    /// Connects to an address, which stays where it is when this moves.
+    Connect(Arc<D>, Box<SockAddr>),
 }
 
 /// What became of an operation; the last one of an operation is final.
@@ -73,20 +73,24 @@ impl Payload {
 /// An operation that the kernel knows, or soon will: pinned down, with its pointers.
 pub(super) struct Running<D> {
     pub(super) operation: Operation<D>,
-    /// Of a send in several pieces. A `Vec` each, because their addresses stay when this moves.
-    vectors: Vec<libc::iovec>,
-    message: Vec<libc::msghdr>,
-    /// Of a connect, for the same reason.
-    address: Vec<SockAddr>,
+    /// Of a send in several pieces, where it stays when this moves.
+    message: Option<Box<Message>>,
 }
 
-// SAFETY: the pointers in `vectors` and `message` are to memory that `operation` owns, and are
+/// What a send in several pieces points to.
+struct Message {
+    header: libc::msghdr,
+    /// What the header points to.
+    _vectors: Vec<libc::iovec>,
+}
+
+// SAFETY: the pointers in `message` are to itself and to memory that `operation` owns, and are
 // followed by the kernel alone.
 unsafe impl<D: Send + Sync> Send for Running<D> {}
 
 impl<D> Running<D> {
     pub(super) fn new(operation: Operation<D>) -> Self {
-        Self { operation, vectors: Vec::new(), message: Vec::new(), address: Vec::new() }
+        Self { operation, message: None }
     }
 
     /// What the kernel is told. The pointers in it are valid as long as this value is kept, wherever
@@ -105,23 +109,21 @@ impl<D> Running<D> {
                     return Submission::Send { descriptor, from, length, copying };
                 };
                 let slices = [first, second].into_iter().chain(slices);
-                self.vectors = slices
+                let mut vectors: Vec<_> = slices
                     .map(|piece| libc::iovec {
                         iov_base: piece.as_ptr().cast_mut().cast(),
                         iov_len: piece.len(),
                     })
                     .collect();
                 // SAFETY: a `msghdr` of zeros is a valid one: no address, no pieces, no control.
-                let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-                message.msg_iov = self.vectors.as_mut_ptr();
-                message.msg_iovlen = self.vectors.len() as _;
-                self.message = vec![message];
-                let message = self.message.as_ptr();
+                let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+                header.msg_iov = vectors.as_mut_ptr();
+                header.msg_iovlen = vectors.len() as _;
+                let message = self.message.insert(Box::new(Message { header, _vectors: vectors }));
+                let message = &raw const message.header;
                 Submission::SendMessage { descriptor, message, copying }
             }
             Operation::Connect(of, address) => {
-                self.address = vec![address.clone()];
-                let address = &self.address[0];
                 Submission::Connect {
                     descriptor: K::number(of),
                     address: address.as_ptr().cast(),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use socket2::SockAddr;
@@ -55,7 +56,7 @@ impl Chaos {
             3 | 4 => self.start_send(),
             5 => {
                 let address: std::net::SocketAddr = "127.0.0.1:80".parse().unwrap();
-                self.start(|of| Operation::Connect(of, SockAddr::from(address)), Vec::new());
+                self.start(|of| Operation::Connect(of, Box::new(SockAddr::from(address))), Vec::new());
             }
             6 => {
                 let index = self.random.below(self.running.len() + 1);
@@ -108,8 +109,9 @@ impl Chaos {
 
     fn turn(&mut self) {
         let mut reports = Vec::new();
+        let waiting = self.random.one_in(2).then_some(Duration::ZERO);
         // An error of the kernel loses nothing.
-        let _ = self.ring.turn(&mut reports);
+        let _ = self.ring.turn(&mut reports, waiting);
         for report in reports {
             self.check(report);
         }
@@ -170,7 +172,7 @@ fn what_a_kernel_never_lets_go_of_is_leaked_and_not_freed() {
     ring.start(Operation::Send(Arc::new(descriptors.open()), payload, Copying::No), 1);
     // Cancelling is a request; this one is not heard.
     let mut reports = Vec::new();
-    while ring.turn(&mut reports).is_err() || ring.has_work() {}
+    while ring.turn(&mut reports, None).is_err() || ring.has_work() {}
     assert_eq!(ring.running(), 1);
     drop(ring);
     assert_eq!(descriptors.count(), 1, "closed under a kernel that holds it");
