@@ -337,7 +337,8 @@ async fn end(mut conn: Box<dyn Conn>, end: End, random: &mut Random) -> Result<(
             conn.peek(1 + random.below(100_000) as usize).await?;
         }
         End::InARequest => {
-            conn.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9999\r\n\r\n...").await?;
+            conn.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9999\r\n\r\n...")
+                .await?;
         }
     }
     Ok(())

@@ -90,7 +90,8 @@ fn unwritable(args: &ConformanceArgs, error: &io::Error) -> Failure {
 
 /// Runs the kit as a worker of the server would run the library.
 fn run_under<F: Future>(network: &Network, judged: F) -> Result<F::Output, Failure> {
-    let cannot = |error: &dyn std::fmt::Display| Failure::job(format_args!("cannot start: {error}"));
+    let cannot =
+        |error: &dyn std::fmt::Display| Failure::job(format_args!("cannot start: {error}"));
     if network.judged.clock == Clock::Paused {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().start_paused(true).build();

@@ -132,6 +132,7 @@ fn any(name: &str) -> Result<Option<Network>, Failure> {
                 transport: Arc::new(streams.clone()),
                 dialer: Arc::new(streams),
                 judged: Judged { addresses: &["sim:alpha:0"], clock: Clock::Paused },
+                figures: None,
             })
         }
         _ => None,

@@ -8,7 +8,15 @@ use crate::support::run;
 fn it_says_what_is_there() {
     let ended = run(&["doctor"]);
     assert_eq!(ended.status, Some(0), "{ended:?}");
-    for word in ["dipole", env!("CARGO_PKG_VERSION"), "system", "cores", "tokio", "descriptors", "UDP offload"] {
+    for word in [
+        "dipole",
+        env!("CARGO_PKG_VERSION"),
+        "system",
+        "cores",
+        "tokio",
+        "descriptors",
+        "UDP offload",
+    ] {
         assert!(ended.text().contains(word), "{word}: {ended:?}");
     }
 }

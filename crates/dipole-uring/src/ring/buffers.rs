@@ -54,7 +54,15 @@ impl Group {
         let (entries_at, memory_at) = unsafe { (alloc_zeroed(entries), alloc(memory)) };
         let entries_at = NonNull::new(entries_at).unwrap_or_else(|| handle_alloc_error(entries));
         let memory = NonNull::new(memory_at).unwrap_or_else(|| handle_alloc_error(memory));
-        Self { entries: entries_at.cast(), memory, count, buffer_size, tail: Mutex::default(), grown: AtomicU16::new(0), free: AtomicU16::new(0) }
+        Self {
+            entries: entries_at.cast(),
+            memory,
+            count,
+            buffer_size,
+            tail: Mutex::default(),
+            grown: AtomicU16::new(0),
+            free: AtomicU16::new(0),
+        }
     }
 
     fn entries_layout(count: u16) -> Layout {

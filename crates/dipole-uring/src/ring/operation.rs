@@ -123,13 +123,11 @@ impl<D> Running<D> {
                 let message = &raw const message.header;
                 Submission::SendMessage { descriptor, message, copying }
             }
-            Operation::Connect(of, address) => {
-                Submission::Connect {
-                    descriptor: K::number(of),
-                    address: address.as_ptr().cast(),
-                    length: address.len(),
-                }
-            }
+            Operation::Connect(of, address) => Submission::Connect {
+                descriptor: K::number(of),
+                address: address.as_ptr().cast(),
+                length: address.len(),
+            },
         }
     }
 }

@@ -56,7 +56,10 @@ impl Chaos {
             3 | 4 => self.start_send(),
             5 => {
                 let address: std::net::SocketAddr = "127.0.0.1:80".parse().unwrap();
-                self.start(|of| Operation::Connect(of, Box::new(SockAddr::from(address))), Vec::new());
+                self.start(
+                    |of| Operation::Connect(of, Box::new(SockAddr::from(address))),
+                    Vec::new(),
+                );
             }
             6 => {
                 let index = self.random.below(self.running.len() + 1);

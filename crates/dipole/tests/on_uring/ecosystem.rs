@@ -56,7 +56,8 @@ fn a_handler_uses_timers_tasks_and_blocking_threads() {
     async fn work() -> String {
         let begin = Instant::now();
         tokio::time::sleep(Duration::from_millis(30)).await;
-        let late = tokio::time::timeout(Duration::from_millis(5), std::future::pending::<()>()).await;
+        let late =
+            tokio::time::timeout(Duration::from_millis(5), std::future::pending::<()>()).await;
         let task = tokio::spawn(async {
             tokio::task::yield_now().await;
             20
