@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Http2Config;
+use crate::{Http2Config, Http3Config};
 use crate::h1::codec::head::HeadLimits;
 
 /// Deadlines and limits of a [`Server`](crate::Server), each with a default that fits a service on
@@ -60,6 +60,8 @@ pub struct ServerConfig {
 
     /// What HTTP/2 has of its own.
     pub http2: Http2Config,
+    /// What HTTP/3 has of its own.
+    pub http3: Http3Config,
 
     /// Header sections that a worker remembers for a listener, so that clients which repeat theirs
     /// from request to request are not parsed again; 0 remembers none. Each takes up to 2 KiB and
@@ -114,6 +116,7 @@ impl Default for ServerConfig {
             max_connections_per_peer: None,
             max_requests_per_connection: None,
             http2: Http2Config::default(),
+            http3: Http3Config::default(),
             remembered_heads: 64,
             when_client_leaves: WhenClientLeaves::default(),
         }

@@ -15,6 +15,8 @@
 //! | `h2/client/` | HTTP/2 by hyper, the client's end of a connection |
 //! | `h2/server/` | HTTP/2 by hyper, the server's end of a connection |
 //! | `h3/client/` | HTTP/3 by h3, the client's end of a connection |
+//! | `h3/codec/` | HTTP/3 as bytes in and bytes out |
+//! | `h3/server/` | HTTP/3, the server's end of a connection |
 //! | `h3/quic/` | what the crate `h3` asks of QUIC, over any connection of streams |
 //! | `runtime/` | what hyper asks of a runtime |
 //! | `client/` | the client and its pool |
@@ -40,6 +42,7 @@ pub use client::{
 };
 pub use config::{ServerConfig, WhenClientLeaves};
 pub use h2::Http2Config;
+pub use h3::Http3Config;
 pub use h2::client::Http2ClientConfig;
 pub use h3::client::Http3ClientConfig;
 pub use server::{

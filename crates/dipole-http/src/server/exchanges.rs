@@ -47,18 +47,6 @@ impl<S: HttpService> Exchanges<S> {
         Self { service, connection: Arc::new(connection) }
     }
 
-    /// The server's deadlines and limits.
-    #[must_use]
-    pub fn config(&self) -> &ServerConfig {
-        &self.connection.worker.config
-    }
-
-    /// True once the server drains: it takes no new requests any more.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        self.connection.worker.registry.phase() > Phase::Serving
-    }
-
     /// Answers a request, whose body is read as the handler reads it.
     ///
     /// The future always gives a response: the service's, or the server's own when the service
@@ -96,6 +84,25 @@ impl<S: HttpService> Exchanges<S> {
             watcher => *watcher = Some(cx.waker().clone()),
         }
         None
+    }
+}
+
+impl<S> Exchanges<S> {
+    /// The server's deadlines and limits.
+    #[must_use]
+    pub fn config(&self) -> &ServerConfig {
+        &self.connection.worker.config
+    }
+
+    /// True once the server drains: it takes no new requests any more.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.connection.worker.registry.phase() > Phase::Serving
+    }
+
+    /// The same connection, without the service, which need not be shared between threads.
+    pub(crate) fn connection(&self) -> Exchanges<()> {
+        Exchanges { service: (), connection: Arc::clone(&self.connection) }
     }
 
     /// How many requests have come.

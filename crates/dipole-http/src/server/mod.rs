@@ -32,7 +32,7 @@ use self::generations::Generations;
 pub use self::handle::{Drained, ServerHandle};
 pub use self::protocol::Protocol;
 use self::protocol::Protocols;
-pub(crate) use self::protocol::{HTTP1, HTTP2};
+pub(crate) use self::protocol::{HTTP1, HTTP2, HTTP3};
 pub(crate) use self::registry::Phase;
 pub use self::session::Session;
 pub(crate) use self::stats::Counters;
@@ -112,7 +112,7 @@ impl ConnectionInfo {
     pub(crate) fn of(connection: &Connection) -> Option<Self> {
         let (local, peer, tls) = match connection {
             Connection::Bytes(conn) => (conn.local_addr(), conn.peer_addr(), conn.tls().cloned()),
-            Connection::Streams(conn) => (conn.local_addr(), conn.peer_addr(), None),
+            Connection::Streams(conn) => (conn.local_addr(), conn.peer_addr(), conn.tls().cloned()),
             _ => return None,
         };
         Some(Self { inner: Arc::new(ConnectionInfoInner { local, peer, tls }) })
@@ -200,7 +200,7 @@ impl<S: HttpService> Server<S> {
 
     /// Adds a protocol, in the place of another of the same ALPN name.
     ///
-    /// `http/1.1` and `h2` are there from the beginning.
+    /// `http/1.1`, `h2` and `h3` are there from the beginning.
     #[must_use]
     pub fn protocol(mut self, protocol: impl Protocol<S> + 'static) -> Self {
         self.protocols.register(Arc::new(protocol));

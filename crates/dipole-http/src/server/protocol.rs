@@ -38,7 +38,12 @@ pub(crate) struct Protocols<S> {
 impl<S: HttpService> Protocols<S> {
     /// Those that are built in.
     pub(crate) fn new() -> Self {
-        Self { list: vec![Arc::new(crate::h1::server::Http1), Arc::new(crate::h2::server::Http2)] }
+        let list: Vec<Arc<dyn Protocol<S>>> = vec![
+            Arc::new(crate::h1::server::Http1),
+            Arc::new(crate::h2::server::Http2),
+            Arc::new(crate::h3::server::Http3),
+        ];
+        Self { list }
     }
 
     /// Adds one, in the place of another of its name.
@@ -57,7 +62,7 @@ impl<S: HttpService> Protocols<S> {
     pub(crate) fn choose(&self, connection: &Connection) -> Option<&dyn Protocol<S>> {
         let (chosen, otherwise): (_, &[u8]) = match connection {
             Connection::Bytes(conn) => (conn.tls().and_then(|tls| tls.alpn.as_ref()), HTTP1),
-            Connection::Streams(_) => (None, HTTP3),
+            Connection::Streams(conn) => (conn.tls().and_then(|tls| tls.alpn.as_ref()), HTTP3),
             _ => return None,
         };
         chosen.and_then(|name| self.named(name)).or_else(|| self.named(otherwise))

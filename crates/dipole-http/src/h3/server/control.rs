@@ -1,0 +1,317 @@
+//! The streams of the connection itself (RFC 9114 section 6.2).
+
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes, BytesMut};
+use dipole_net::{BoxFuture, BoxReceive, BoxSend, Result, StreamConn};
+
+use crate::h3::codec::frames::{self, Frame, FrameFault, FrameReader};
+use crate::h3::codec::settings::Settings;
+use crate::h3::codec::{code, integer};
+
+/// Why this end has to end the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Broken {
+    pub(super) code: u64,
+    pub(super) text: &'static str,
+}
+
+impl From<FrameFault> for Broken {
+    fn from(fault: FrameFault) -> Self {
+        Self { code: fault.code(), text: fault.text() }
+    }
+}
+
+/// The types of unidirectional streams (RFC 9114 section 6.2, RFC 9204 section 4.2).
+const CONTROL: u64 = 0x00;
+const PUSH: u64 = 0x01;
+const ENCODER: u64 = 0x02;
+const DECODER: u64 = 0x03;
+
+/// The longest frame on a control stream.
+const LONGEST_FRAME: usize = 4096;
+
+/// Both ends' control streams, and what else comes on unidirectional streams.
+///
+/// This end opens no streams for QPACK: without a dynamic table there is nothing to be said on them
+/// (RFC 9204 section 4.2).
+pub(super) struct Control<'a> {
+    conn: &'a dyn StreamConn,
+    sending: Sending<'a>,
+    queued: BytesMut,
+    accepting: BoxFuture<'a, Result<BoxReceive>>,
+    arrived: Vec<Arrived>,
+    has_settings: bool,
+    /// The last MAX_PUSH_ID.
+    most_pushes: Option<u64>,
+    /// The last GOAWAY.
+    goaway: Option<u64>,
+}
+
+enum Sending<'a> {
+    Opening(BoxFuture<'a, Result<BoxSend>>),
+    Open(BoxSend),
+    /// The connection has ended, which others tell.
+    Over,
+}
+
+/// A unidirectional stream of the client.
+struct Arrived {
+    receive: BoxReceive,
+    kind: Kind,
+    held: Bytes,
+}
+
+enum Kind {
+    /// Still to come; these bytes of it are there.
+    Unknown(BytesMut),
+    Control(FrameReader),
+    Encoder,
+    Decoder,
+}
+
+impl<'a> Control<'a> {
+    pub(super) fn new(conn: &'a dyn StreamConn, settings: Settings) -> Self {
+        let mut queued = BytesMut::with_capacity(32);
+        integer::encode(CONTROL, &mut queued);
+        settings.encode(&mut queued);
+        Self {
+            conn,
+            sending: Sending::Opening(conn.open_uni_stream_sync()),
+            queued,
+            accepting: conn.accept_uni_stream(),
+            arrived: Vec::new(),
+            has_settings: false,
+            most_pushes: None,
+            goaway: None,
+        }
+    }
+
+    /// To be sent by the next poll.
+    pub(super) fn send_goaway(&mut self, id: u64) {
+        let mut payload = BytesMut::new();
+        integer::encode(id, &mut payload);
+        frames::encode_head(frames::GOAWAY, payload.len(), &mut self.queued);
+        self.queued.extend_from_slice(&payload);
+    }
+
+    /// Sends and reads what it can.
+    ///
+    /// # Errors
+    /// The client broke the rules.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
+        self.poll_send(cx);
+        while let Poll::Ready(Ok(receive)) = self.accepting.as_mut().poll(cx) {
+            self.accepting = self.conn.accept_uni_stream();
+            let kind = Kind::Unknown(BytesMut::new());
+            self.arrived.push(Arrived { receive, kind, held: Bytes::new() });
+        }
+        let mut index = 0;
+        while index < self.arrived.len() {
+            // The client may not have more of them open than its credit allows.
+            match self.poll_arrived(index, cx)? {
+                Stays::Yes => index += 1,
+                Stays::No => drop(self.arrived.swap_remove(index)),
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) {
+        loop {
+            match &mut self.sending {
+                Sending::Opening(opening) => match opening.as_mut().poll(cx) {
+                    Poll::Pending => return,
+                    Poll::Ready(Ok(send)) => self.sending = Sending::Open(send),
+                    Poll::Ready(Err(_)) => self.sending = Sending::Over,
+                },
+                Sending::Open(send) => {
+                    while self.queued.has_remaining() {
+                        match send.poll_write(cx, &self.queued) {
+                            Poll::Pending => return,
+                            Poll::Ready(Ok(taken)) => self.queued.advance(taken),
+                            Poll::Ready(Err(_)) => {
+                                self.sending = Sending::Over;
+                                return;
+                            }
+                        }
+                    }
+                    self.queued = BytesMut::new();
+                    return;
+                }
+                Sending::Over => return,
+            }
+        }
+    }
+
+    /// Reads what has come on one stream.
+    fn poll_arrived(&mut self, index: usize, cx: &mut Context<'_>) -> Result<Stays, Broken> {
+        loop {
+            if self.arrived[index].held.is_empty() {
+                let stream = &mut self.arrived[index];
+                match stream.receive.poll_read(cx) {
+                    Poll::Pending => return Ok(Stays::Yes),
+                    Poll::Ready(Ok(Some(bytes))) => stream.held = bytes,
+                    Poll::Ready(Ok(None) | Err(_)) => return stream.end(),
+                }
+            }
+            match self.read(index)? {
+                Stays::Yes => {}
+                Stays::No => return Ok(Stays::No),
+            }
+        }
+    }
+
+    /// Takes all of what is held of a stream.
+    fn read(&mut self, index: usize) -> Result<Stays, Broken> {
+        let stream = &mut self.arrived[index];
+        match &mut stream.kind {
+            Kind::Unknown(begin) => {
+                while stream.held.has_remaining() && integer::decode(begin).is_none() {
+                    begin.extend_from_slice(&stream.held.split_to(1));
+                }
+                let Some((value, _)) = integer::decode(begin) else { return Ok(Stays::Yes) };
+                let kind = match value {
+                    CONTROL => Kind::Control(FrameReader::new(LONGEST_FRAME)),
+                    ENCODER => Kind::Encoder,
+                    DECODER => Kind::Decoder,
+                    PUSH => return Err(creation("a client cannot push")),
+                    _ => {
+                        // RFC 9114 6.2: not a fault.
+                        stream.receive.cancel_read(code::STREAM_CREATION_ERROR);
+                        return Ok(Stays::No);
+                    }
+                };
+                let same = std::mem::discriminant(&kind);
+                if self.arrived.iter().any(|known| std::mem::discriminant(&known.kind) == same) {
+                    return Err(creation("two streams of one kind"));
+                }
+                self.arrived[index].kind = kind;
+            }
+            // Nothing on them has a meaning without a dynamic table.
+            Kind::Encoder | Kind::Decoder => stream.held.clear(),
+            Kind::Control(reader) => {
+                while let Some(frame) = reader.next(&mut stream.held)? {
+                    take(frame, &mut self.has_settings, &mut self.most_pushes, &mut self.goaway)?;
+                }
+            }
+        }
+        Ok(Stays::Yes)
+    }
+}
+
+/// Whether a stream goes on.
+enum Stays {
+    Yes,
+    No,
+}
+
+impl Arrived {
+    /// RFC 9114 6.2.1, RFC 9204 4.2: those that are known do not end.
+    fn end(&self) -> Result<Stays, Broken> {
+        match self.kind {
+            Kind::Unknown(_) => Ok(Stays::No),
+            _ => {
+                let text = "a stream ended that may not";
+                Err(Broken { code: code::CLOSED_CRITICAL_STREAM, text })
+            }
+        }
+    }
+}
+
+fn creation(text: &'static str) -> Broken {
+    Broken { code: code::STREAM_CREATION_ERROR, text }
+}
+
+/// A frame on the client's control stream (RFC 9114 section 7.2).
+fn take(
+    frame: Frame,
+    has_settings: &mut bool,
+    most_pushes: &mut Option<u64>,
+    goaway: &mut Option<u64>,
+) -> Result<(), Broken> {
+    let wrong = |code, text| Err(Broken { code, text });
+    let (kind, payload) = match frame {
+        Frame::Data(_) if *has_settings => {
+            return wrong(code::FRAME_UNEXPECTED, "data on a control stream");
+        }
+        Frame::Data(_) => return wrong(code::MISSING_SETTINGS, "no settings"),
+        Frame::Other { kind, payload } => (kind, payload),
+    };
+    if kind == frames::SETTINGS {
+        if std::mem::replace(has_settings, true) {
+            return wrong(code::FRAME_UNEXPECTED, "settings for the second time");
+        }
+        return match Settings::decode(&payload) {
+            Some(_) => Ok(()),
+            None => wrong(code::SETTINGS_ERROR, "wrong settings"),
+        };
+    }
+    if !*has_settings {
+        return wrong(code::MISSING_SETTINGS, "no settings");
+    }
+    let id = match integer::decode(&payload) {
+        Some((id, length)) if length == payload.len() => Some(id),
+        _ => None,
+    };
+    match (kind, id) {
+        (frames::GOAWAY | frames::MAX_PUSH_ID | frames::CANCEL_PUSH, None) => {
+            wrong(code::FRAME_ERROR, "a frame of the wrong length")
+        }
+        (frames::GOAWAY, Some(id)) if goaway.is_none_or(|before| id <= before) => {
+            *goaway = Some(id);
+            Ok(())
+        }
+        (frames::MAX_PUSH_ID, Some(id)) if most_pushes.is_none_or(|before| id >= before) => {
+            *most_pushes = Some(id);
+            Ok(())
+        }
+        // 7.2.3: nothing was pushed that could be cancelled.
+        (frames::GOAWAY | frames::MAX_PUSH_ID | frames::CANCEL_PUSH, Some(_)) => {
+            wrong(code::ID_ERROR, "a number that may not be")
+        }
+        _ => wrong(code::FRAME_UNEXPECTED, "a frame that has no place on a control stream"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(frames: &[(u64, &[u8])]) -> Result<(), u64> {
+        let (mut has_settings, mut most_pushes, mut goaway) = (false, None, None);
+        for &(kind, payload) in frames {
+            let frame = Frame::Other { kind, payload: Bytes::copy_from_slice(payload) };
+            take(frame, &mut has_settings, &mut most_pushes, &mut goaway)
+                .map_err(|broken| broken.code)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_control_stream_begins_with_settings_and_has_its_rules() {
+        const SETTINGS: (u64, &[u8]) = (frames::SETTINGS, b"");
+        for (sent, expected) in [
+            (&[SETTINGS][..], Ok(())),
+            (&[SETTINGS, (frames::MAX_PUSH_ID, b"\x05"), (frames::MAX_PUSH_ID, b"\x05")], Ok(())),
+            (&[SETTINGS, (frames::GOAWAY, b"\x04"), (frames::GOAWAY, b"\x00")], Ok(())),
+            (&[(frames::GOAWAY, b"\x00")], Err(code::MISSING_SETTINGS)),
+            (&[SETTINGS, SETTINGS], Err(code::FRAME_UNEXPECTED)),
+            (&[(frames::SETTINGS, b"\x02\x00")], Err(code::SETTINGS_ERROR)),
+            (&[SETTINGS, (frames::HEADERS, b"")], Err(code::FRAME_UNEXPECTED)),
+            (&[SETTINGS, (frames::GOAWAY, b"")], Err(code::FRAME_ERROR)),
+            (&[SETTINGS, (frames::GOAWAY, b"\x00\x00")], Err(code::FRAME_ERROR)),
+            (&[SETTINGS, (frames::CANCEL_PUSH, b"\x00")], Err(code::ID_ERROR)),
+            (
+                &[SETTINGS, (frames::MAX_PUSH_ID, b"\x05"), (frames::MAX_PUSH_ID, b"\x04")],
+                Err(code::ID_ERROR),
+            ),
+            (
+                &[SETTINGS, (frames::GOAWAY, b"\x00"), (frames::GOAWAY, b"\x04")],
+                Err(code::ID_ERROR),
+            ),
+        ] {
+            assert_eq!(taken(sent), expected, "{sent:?}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! HTTP/3 (RFC 9114), the server's end of a connection.
+//!
+//! [`serve`] is the connection's task: it takes streams and keeps the control streams
+//! (`control.rs`). Each request is a task of its own (`exchange.rs`), whose body comes as its
+//! handler reads it (`arriving.rs`) and whose response goes out as the client takes it
+//! (`leaving.rs`).
+
+mod arriving;
+mod control;
+mod exchange;
+mod leaving;
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use dipole_net::{BoxFuture, Connection, Result, Stream, StreamConn};
+use tokio::time::Instant;
+
+use self::control::{Broken, Control};
+use super::codec::code;
+use super::codec::settings::Settings;
+use crate::HttpService;
+use crate::server::{Deadline, Exchanges, HTTP3, Protocol, Session};
+
+/// HTTP/3 as a protocol of the server.
+pub(crate) struct Http3;
+
+impl<S: HttpService> Protocol<S> for Http3 {
+    fn alpn(&self) -> &[u8] {
+        HTTP3
+    }
+
+    fn serve(&self, connection: Connection, session: Session<S>) -> BoxFuture<'static, ()> {
+        match connection.into_streams() {
+            Some(conn) => Box::pin(serve(Arc::from(conn), session.exchanges())),
+            None => Box::pin(std::future::ready(())),
+        }
+    }
+}
+
+/// How far the connection's end has come (RFC 9114 section 5.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Farewell {
+    NotYet,
+    /// The client was asked to send no more; what was under way to the server is still taken.
+    Announced { at: Instant },
+    /// The client knows which request is the last.
+    Last { begun: Instant, at: Instant },
+}
+
+/// The first number that no stream has, which announces a GOAWAY to come.
+const NO_STREAM: u64 = (1 << 62) - 4;
+
+/// The shortest time between the announcement and the last request, where a round trip is shorter.
+const SHORTEST_NOTICE: Duration = Duration::from_millis(20);
+
+/// Streams taken in one turn.
+const MOST_IN_A_TURN: usize = 64;
+
+/// Serves requests until either side ends the connection or the server drains.
+async fn serve<S: HttpService>(conn: Arc<dyn StreamConn>, exchanges: Exchanges<S>) {
+    let mut driver = Driver {
+        control: Control::new(&*conn, settings(&exchanges)),
+        accepting: conn.accept_stream(),
+        conn: &conn,
+        exchanges,
+        accepted: 0,
+        next: 0,
+        farewell: Farewell::NotYet,
+        timer: Deadline::default(),
+    };
+    if let Err(Broken { code, text }) = poll_fn(|cx| driver.poll(cx)).await {
+        tracing::debug!(code, text, "an HTTP/3 connection has failed");
+        conn.close_with_error(code, text.as_bytes());
+    } else {
+        conn.close_with_error(code::NO_ERROR, b"");
+    }
+    // The network library sends the close in a task of its own, which may be the last of this
+    // runtime.
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn settings<S: HttpService>(exchanges: &Exchanges<S>) -> Settings {
+    let limit = u64::try_from(exchanges.config().max_head_bytes).ok();
+    Settings {
+        max_field_section: limit.filter(|&limit| limit < NO_STREAM),
+        extended_connect: exchanges.config().http3.extended_connect,
+    }
+}
+
+struct Driver<'a, S> {
+    conn: &'a Arc<dyn StreamConn>,
+    exchanges: Exchanges<S>,
+    control: Control<'a>,
+    accepting: BoxFuture<'a, Result<Stream>>,
+    /// Requests taken.
+    accepted: u64,
+    /// The number of the first stream that was not taken.
+    next: u64,
+    farewell: Farewell,
+    timer: Deadline,
+}
+
+impl<S: HttpService> Driver<'_, S> {
+    /// Ready when the connection is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        loop {
+            self.control.poll(cx)?;
+            if self.poll_accept(cx).is_ready() {
+                // The network's own end: nothing is left to be told.
+                return Poll::Ready(Ok(()));
+            }
+            if self.farewell == Farewell::NotYet {
+                if self.exchanges.is_draining() {
+                    self.announce();
+                    continue;
+                } else if self.is_used_up() {
+                    self.say_last();
+                    continue;
+                }
+            }
+            let deadline = self.deadline(cx);
+            self.timer.set(deadline);
+            if self.timer.poll_passed(cx).is_pending() {
+                return Poll::Pending;
+            }
+            match self.farewell {
+                Farewell::NotYet => {
+                    self.exchanges.count_timed_out();
+                    self.say_last();
+                }
+                Farewell::Announced { .. } => self.say_last(),
+                Farewell::Last { .. } => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    /// Takes the streams that are there. Ready when the connection has ended.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..MOST_IN_A_TURN {
+            match self.accepting.as_mut().poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => {
+                    tracing::debug!(%error, "an HTTP/3 connection has ended");
+                    return Poll::Ready(());
+                }
+                Poll::Ready(Ok(stream)) => {
+                    self.accepting = self.conn.accept_stream();
+                    self.begin(stream);
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn begin(&mut self, mut stream: Stream) {
+        let id = stream.receive.id();
+        if matches!(self.farewell, Farewell::Last { .. }) && id >= self.next {
+            // RFC 9114 5.2: what comes after the last request may be sent again elsewhere.
+            stream.receive.cancel_read(code::REQUEST_REJECTED);
+            stream.send.cancel_write(code::REQUEST_REJECTED);
+            return;
+        }
+        self.next = self.next.max(id + 4);
+        self.accepted += 1;
+        let request = exchange::run(stream, Arc::clone(self.conn), self.exchanges.clone());
+        self.exchanges.spawn(request);
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.exchanges.config().max_requests_per_connection.is_some_and(|most| self.accepted >= most)
+    }
+
+    /// A round trip and a half, more or less: what is under way to the server is there by then.
+    fn notice(&self) -> Duration {
+        let linger = self.exchanges.config().linger_timeout;
+        (self.conn.stats().round_trip * 2).max(SHORTEST_NOTICE).min(linger)
+    }
+
+    fn announce(&mut self) {
+        self.control.send_goaway(NO_STREAM);
+        self.farewell = Farewell::Announced { at: Instant::now() + self.notice() };
+    }
+
+    fn say_last(&mut self) {
+        self.control.send_goaway(self.next);
+        let now = Instant::now();
+        let begun = match self.farewell {
+            Farewell::Announced { at } => at.min(now),
+            _ => now,
+        };
+        self.farewell = Farewell::Last { begun, at: now + self.notice() };
+    }
+
+    /// By when a connection on which nothing happens takes its next step to its end: the first
+    /// request has to be there in the time of a head, a further one in the idle time.
+    fn deadline(&mut self, cx: &mut Context<'_>) -> Option<Instant> {
+        if let Farewell::Announced { at } = self.farewell {
+            return Some(at);
+        }
+        let since = self.exchanges.poll_idle_since(cx)?;
+        let config = self.exchanges.config();
+        match self.farewell {
+            // Requests that end from the announcement on end when the client has all of them.
+            Farewell::Last { begun, at } if since >= begun => Some(at),
+            Farewell::Last { at, .. } => Some(at.max(since + config.linger_timeout)),
+            _ if self.accepted == 0 => config.header_timeout.map(|timeout| since + timeout),
+            _ => config.idle_timeout.map(|timeout| since + timeout),
+        }
+    }
+}
