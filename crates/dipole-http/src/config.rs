@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::{Http2Config, Http3Config};
 use crate::h1::codec::head::HeadLimits;
+use crate::{Http2Config, Http3Config};
 
 /// Deadlines and limits of a [`Server`](crate::Server), each with a default that fits a service on
 /// the open internet.

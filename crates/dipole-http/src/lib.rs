@@ -42,8 +42,8 @@ pub use client::{
 };
 pub use config::{ServerConfig, WhenClientLeaves};
 pub use h2::Http2Config;
-pub use h3::Http3Config;
 pub use h2::client::Http2ClientConfig;
+pub use h3::Http3Config;
 pub use h3::client::Http3ClientConfig;
 pub use server::{
     Admission, Answer, AnswerBody, ConnectionInfo, Drained, Exchanges, Protocol, Server,

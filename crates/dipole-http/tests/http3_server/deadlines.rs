@@ -41,10 +41,7 @@ async fn a_connection_without_a_request_or_between_two_is_closed() {
 
 #[tokio::test]
 async fn a_body_that_stops_is_408() {
-    let site = Site::configured(
-        reading(),
-        |config| config.body_timeout = Some(ms(200)),
-    );
+    let site = Site::configured(reading(), |config| config.body_timeout = Some(ms(200)));
     let client = site.connect().await;
     let mut stream = client.begin("POST", "/", &[]).await;
     stream.send.write_all(&data(b"begun")).await.unwrap();

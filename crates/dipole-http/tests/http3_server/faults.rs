@@ -63,7 +63,8 @@ async fn a_stream_without_a_request_is_incomplete() {
 #[tokio::test]
 async fn broken_frames_end_the_connection_with_their_code() {
     let site = Site::new(reading());
-    let get = head(&[(":method", "GET"), (":scheme", "https"), (":authority", "a"), (":path", "/")]);
+    let get =
+        head(&[(":method", "GET"), (":scheme", "https"), (":authority", "a"), (":path", "/")]);
     let with = |more: &[u8]| [&get[..], more].concat();
     for (sent, expected) in [
         (data(b"first").to_vec(), code::FRAME_UNEXPECTED),

@@ -49,7 +49,8 @@ async fn an_axum_router_answers_as_on_tcp() {
     assert!(answer.headers.contains_key("date"));
     let missing = client.ask("GET", "/missing", b"").await.unwrap();
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
-    let mut stream = client.begin("GET", "/fields?q", &[("cookie", "a=1"), ("cookie", "b=2")]).await;
+    let mut stream =
+        client.begin("GET", "/fields?q", &[("cookie", "a=1"), ("cookie", "b=2")]).await;
     stream.send.close().await.unwrap();
     assert_eq!(answer_text(&mut stream).await, "https://a/fields?q a=1; b=2");
     let stats = site.server.stats();

@@ -40,10 +40,7 @@ async fn a_body_is_read_no_faster_than_its_handler_does() {
 
 #[tokio::test]
 async fn a_body_beyond_the_limit_is_413() {
-    let site = Site::configured(
-        reading(),
-        |config| config.max_body_bytes = Some(1000),
-    );
+    let site = Site::configured(reading(), |config| config.max_body_bytes = Some(1000));
     let client = site.connect().await;
     let mut declared = client.begin("POST", "/", &[("content-length", "1001")]).await;
     assert_eq!(answer(&mut declared.receive).await.unwrap().status, StatusCode::PAYLOAD_TOO_LARGE);

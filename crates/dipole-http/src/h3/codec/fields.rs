@@ -50,8 +50,9 @@ pub(crate) fn decode(payload: &[u8], limit: usize) -> Result<Section, SectionFau
             Name::Field(name) => {
                 let value = match value {
                     Value::Known(value) => value,
-                    Value::Text(text) => HeaderValue::from_maybe_shared(text)
-                        .map_err(|_| SectionFault::Malformed)?,
+                    Value::Text(text) => {
+                        HeaderValue::from_maybe_shared(text).map_err(|_| SectionFault::Malformed)?
+                    }
                 };
                 // Fails beyond 2^15 fields, for which no limit has room.
                 section.fields.try_append(name, value).map_err(|_| SectionFault::TooLarge)?;
@@ -169,8 +170,7 @@ impl<'a> Reader<'a> {
         let (length, begin) =
             prefixed::decode(self.rest, prefix).ok_or(SectionFault::Undecodable)?;
         let length = usize::try_from(length).map_err(|_| SectionFault::Undecodable)?;
-        let encoded =
-            self.rest[begin..].get(..length).ok_or(SectionFault::Undecodable)?;
+        let encoded = self.rest[begin..].get(..length).ok_or(SectionFault::Undecodable)?;
         self.rest = &self.rest[begin + length..];
         if is_huffman {
             huffman::decode(encoded, &mut self.text).ok_or(SectionFault::Undecodable)?;
@@ -196,7 +196,9 @@ impl Kind {
 
 fn known(entry: &'static Entry) -> (Name, Value) {
     let (kind, value) = match entry {
-        Entry::Field(name, value) => return (Name::Field(name.clone()), Value::Known(value.clone())),
+        Entry::Field(name, value) => {
+            return (Name::Field(name.clone()), Value::Known(value.clone()));
+        }
         Entry::Authority(value) => (Kind::Authority, value),
         Entry::Path(value) => (Kind::Path, value),
         Entry::Method(value) => (Kind::Method, value),
@@ -325,7 +327,8 @@ mod tests {
     use super::*;
 
     fn fields(list: &[(&'static str, &'static str)]) -> HeaderMap {
-        let pair = |&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+        let pair =
+            |&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
         list.iter().map(pair).collect()
     }
 

@@ -158,9 +158,9 @@ impl Leaving {
                 }
                 Poll::Pending => {
                     let timeout = self.timeout;
-                    let late = self.late_at.get_or_insert_with(|| {
-                        timeout.map(|timeout| Instant::now() + timeout)
-                    });
+                    let late = self
+                        .late_at
+                        .get_or_insert_with(|| timeout.map(|timeout| Instant::now() + timeout));
                     self.timer.set(*late);
                     ready!(self.timer.poll_passed(cx));
                     return Poll::Ready(Err(ErrorKind::TimedOut.into()));

@@ -45,9 +45,14 @@ impl<S: HttpService> Protocol<S> for Http3 {
 enum Farewell {
     NotYet,
     /// The client was asked to send no more; what was under way to the server is still taken.
-    Announced { at: Instant },
+    Announced {
+        at: Instant,
+    },
     /// The client knows which request is the last.
-    Last { begun: Instant, at: Instant },
+    Last {
+        begun: Instant,
+        at: Instant,
+    },
 }
 
 /// The first number that no stream has, which announces a GOAWAY to come.
@@ -173,7 +178,10 @@ impl<S: HttpService> Driver<'_, S> {
     }
 
     fn is_used_up(&self) -> bool {
-        self.exchanges.config().max_requests_per_connection.is_some_and(|most| self.accepted >= most)
+        self.exchanges
+            .config()
+            .max_requests_per_connection
+            .is_some_and(|most| self.accepted >= most)
     }
 
     /// A round trip and a half, more or less: what is under way to the server is there by then.
