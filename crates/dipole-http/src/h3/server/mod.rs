@@ -207,7 +207,7 @@ impl<S: HttpService> Driver<'_, S> {
 
     /// By when a connection on which nothing happens takes its next step to its end: the first
     /// request has to be there in the time of a head, a further one in the idle time.
-    fn deadline(&mut self, cx: &mut Context<'_>) -> Option<Instant> {
+    fn deadline(&self, cx: &Context<'_>) -> Option<Instant> {
         if let Farewell::Announced { at } = self.farewell {
             return Some(at);
         }
