@@ -36,6 +36,11 @@ impl<C: Conn> AsyncConn<C> {
         &self.conn
     }
 
+    /// The connection. What is queued on it goes behind what was written here.
+    pub fn conn_mut(&mut self) -> &mut C {
+        &mut self.conn
+    }
+
     /// Waits for at least one byte and gives what is held; empty at the end.
     fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         match ready!(self.conn.poll_fill(cx, 1)) {

@@ -153,8 +153,14 @@ impl TlsConn {
         self.write.over.get_or_insert(error).clone()
     }
 
-    /// Encrypts what is queued, as fast as the connection below takes it.
+    /// Encrypts and sends what is queued.
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let lower = ready!(self.poll_sealed(cx))?;
+        lower.poll_flush(cx)
+    }
+
+    /// Encrypts what is queued, as fast as the connection below takes it, and gives that.
+    fn poll_sealed(&mut self, cx: &mut Context<'_>) -> Poll<Result<&mut dyn Conn>> {
         if self.is_closed_elsewhere() {
             self.close();
         }
@@ -170,7 +176,7 @@ impl TlsConn {
             let mut sealer = Sealer { session: &mut self.session, lower: &mut **lower };
             ready!(self.output.poll_write(&mut sealer, cx, &mut self.sealed))?;
         }
-        lower.poll_flush(cx)
+        Poll::Ready(Ok(&mut **lower))
     }
 
     /// Ends a poll of the write side: with its timeout, its error, or its success.
@@ -198,9 +204,9 @@ impl TlsConn {
         Poll::Ready(Err(self.fail_write(error)))
     }
 
-    /// `close_notify`, then the end below where it has half-close.
+    /// `close_notify`, in one go with what is queued; then the end below where it has half-close.
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        ready!(self.poll_sent(cx))?;
+        ready!(self.poll_sealed(cx))?;
         let Some(lower) = &mut self.lower else {
             return Poll::Ready(Err(ErrorKind::Closed.into()));
         };

@@ -1,7 +1,7 @@
 //! The server's end.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use dipole_io::BufferPool;
@@ -41,7 +41,9 @@ pub struct ServerTlsOptions {
     pub answer_to_plain_text: Bytes,
     /// Early data, in bytes, that a resuming client may send with its first message (RFC 8446
     /// section 2.3). Whoever has seen it can send it again, so a handler has to look at
-    /// [`TlsInfo::early_data`](dipole_net::TlsInfo::early_data). 0, the default, is none.
+    /// [`TlsInfo::early_data`](dipole_net::TlsInfo::early_data). Where it is taken, sessions are
+    /// kept in memory alone (`max_sessions`), without tickets, so that each resumes once and this
+    /// server takes none of it twice. 0, the default, is none.
     pub max_early_data: u32,
     /// Appends the secrets of all connections to this file, for tools that are to read them;
     /// `None`, the default, is no such file.
@@ -89,9 +91,10 @@ pub struct ServerTls {
 
 #[derive(Debug)]
 struct Shared {
+    options: ServerTlsOptions,
     identities: Arc<Identities>,
-    config: ServerConfig,
-    answer_to_plain_text: Bytes,
+    /// Of handshakes that begin from now on.
+    config: RwLock<Arc<ServerConfig>>,
 }
 
 impl ServerTls {
@@ -102,40 +105,11 @@ impl ServerTls {
     /// identity, or the authorities for clients cannot be used. The file system's, for the key log.
     pub fn new(options: &ServerTlsOptions) -> Result<Self> {
         let identities = Arc::new(Identities::new(&options.identities)?);
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(&options.versions.rustls())
-            .map_err(configuration)?;
-        let verifier = |roots: &Roots| {
-            let store = Arc::new(roots.client_store()?);
-            Ok::<_, dipole_net::Error>(WebPkiClientVerifier::builder_with_provider(
-                store,
-                Arc::clone(&provider),
-            ))
-        };
-        let builder = match &options.client_certificates {
-            ClientCertificates::NotAsked => builder.with_no_client_auth(),
-            ClientCertificates::Optional(roots) => builder.with_client_cert_verifier(
-                verifier(roots)?.allow_unauthenticated().build().map_err(configuration)?,
-            ),
-            ClientCertificates::Required(roots) => {
-                builder.with_client_cert_verifier(verifier(roots)?.build().map_err(configuration)?)
-            }
-        };
-        let mut config = builder.with_cert_resolver(Arc::clone(&identities) as _);
-        config.alpn_protocols = options.alpn.iter().map(|protocol| protocol.to_vec()).collect();
-        config.session_storage = ServerSessionMemoryCache::new(options.max_sessions);
-        config.ticketer = aws_lc_rs::Ticketer::new().map_err(configuration)?;
-        config.max_early_data_size = options.max_early_data;
-        if let Some(path) = &options.key_log {
-            config.key_log = Arc::new(KeyLogFile::open(path)?);
-        }
+        let config = config(options, &options.client_certificates, &identities)?;
+        let shared =
+            Shared { options: options.clone(), identities, config: RwLock::new(Arc::new(config)) };
         Ok(Self {
-            shared: Arc::new(Shared {
-                identities,
-                config,
-                answer_to_plain_text: options.answer_to_plain_text.clone(),
-            }),
+            shared: Arc::new(shared),
             buffers: BufferPool::default(),
             records: RecordBuffers::default(),
         })
@@ -156,6 +130,24 @@ impl ServerTls {
         self.shared.identities.replace(identities)
     }
 
+    /// Asks this of clients instead, in every handshake that begins from now on, of all clones.
+    /// Sessions from before are not resumed any more, for they were begun by clients that others
+    /// vouched for. Connections that are there go on.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); what was asked before then stays.
+    pub fn reload_client_certificates(&self, asked: &ClientCertificates) -> Result<()> {
+        // With it come new keys for tickets and an empty store of sessions.
+        let config = config(&self.shared.options, asked, &self.shared.identities)?;
+        let mut current = self.shared.config.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(config);
+        Ok(())
+    }
+
+    fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.shared.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The server's end of a handshake over a connection that is there.
     ///
     /// # Errors
@@ -165,9 +157,9 @@ impl ServerTls {
     /// # Cancel safety
     /// Dropping the future closes `conn`.
     pub async fn accept(&self, mut conn: Box<dyn Conn>) -> Result<Box<dyn Conn>> {
-        plain_text::answer(&mut *conn, &self.shared.answer_to_plain_text).await?;
+        plain_text::answer(&mut *conn, &self.shared.options.answer_to_plain_text).await?;
         let seen = Arc::new(NameSeen::over(&self.shared.identities));
-        let mut config = self.shared.config.clone();
+        let mut config = ServerConfig::clone(&self.config());
         config.cert_resolver = Arc::clone(&seen) as _;
         let session = UnbufferedServerConnection::new(Arc::new(config)).map_err(fault::error)?;
         let mut session = Session::server(session, &self.records);
@@ -177,11 +169,11 @@ impl ServerTls {
     }
 
     /// For QUIC libraries: the same certificates, [`reload`](Self::reload) included, clients'
-    /// verification and key log as rustls's configuration. They set ALPN themselves, and need
-    /// TLS 1.3.
+    /// verification as it is now, and key log as rustls's configuration. They set ALPN themselves,
+    /// and need TLS 1.3.
     #[must_use]
     pub fn rustls_config(&self) -> ServerConfig {
-        self.shared.config.clone()
+        ServerConfig::clone(&self.config())
     }
 
     /// A clone that shares no buffers.
@@ -192,4 +184,44 @@ impl ServerTls {
             records: RecordBuffers::default(),
         }
     }
+}
+
+/// rustls's configuration.
+fn config(
+    options: &ServerTlsOptions,
+    asked: &ClientCertificates,
+    identities: &Arc<Identities>,
+) -> Result<ServerConfig> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&options.versions.rustls())
+        .map_err(configuration)?;
+    let verifier = |roots: &Roots| {
+        let store = Arc::new(roots.client_store()?);
+        Ok::<_, dipole_net::Error>(WebPkiClientVerifier::builder_with_provider(
+            store,
+            Arc::clone(&provider),
+        ))
+    };
+    let builder = match asked {
+        ClientCertificates::NotAsked => builder.with_no_client_auth(),
+        ClientCertificates::Optional(roots) => builder.with_client_cert_verifier(
+            verifier(roots)?.allow_unauthenticated().build().map_err(configuration)?,
+        ),
+        ClientCertificates::Required(roots) => {
+            builder.with_client_cert_verifier(verifier(roots)?.build().map_err(configuration)?)
+        }
+    };
+    let mut config = builder.with_cert_resolver(Arc::clone(identities) as _);
+    config.alpn_protocols = options.alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    config.session_storage = ServerSessionMemoryCache::new(options.max_sessions);
+    config.max_early_data_size = options.max_early_data;
+    if options.max_early_data == 0 {
+        // A ticket can be shown twice; rustls takes no early data with one (RFC 8446 section 8).
+        config.ticketer = aws_lc_rs::Ticketer::new().map_err(configuration)?;
+    }
+    if let Some(path) = &options.key_log {
+        config.key_log = Arc::new(KeyLogFile::open(path)?);
+    }
+    Ok(config)
 }

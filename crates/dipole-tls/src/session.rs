@@ -143,7 +143,16 @@ impl Session {
             let (discard, turn) = self.turn(&mut sealed[taken..], conn, Some(&mut *input), |_| {});
             taken += discard;
             let standing = match turn {
-                Ok(Turn::Again) => continue,
+                // One record of plain bytes and nothing behind it: rustls has no more to say.
+                Ok(Turn::Opened)
+                    if taken == sealed.len()
+                        && !has_ended
+                        && !self.state().is_handshaking()
+                        && !self.state().wants_write() =>
+                {
+                    Ok(Standing::Open)
+                }
+                Ok(Turn::Again | Turn::Opened) => continue,
                 Ok(Turn::PeerEnded) => {
                     has_ended = true;
                     continue;
@@ -214,7 +223,7 @@ impl Session {
                 ) => {
                     break Err(Error::EncryptError);
                 }
-                (Ok(Turn::Again | Turn::PeerEnded), None) => {}
+                (Ok(Turn::Again | Turn::Opened | Turn::PeerEnded), None) => {}
                 (Ok(Turn::Blocked | Turn::Writable), None) => {
                     break Err(Error::HandshakeNotComplete);
                 }
@@ -299,6 +308,8 @@ fn consume(conn: &mut dyn Conn, length: usize) {
 enum Turn {
     /// There is more to do.
     Again,
+    /// It has given plain bytes; there may be more to do.
+    Opened,
     /// It has met the peer's `close_notify`; there may be more to do.
     PeerEnded,
     /// It waits for the peer.
@@ -360,7 +371,7 @@ impl Ends<'_> {
             Err(error) => Err(error),
             Ok(ConnectionState::ReadTraffic(mut traffic)) => loop {
                 match traffic.next_record() {
-                    None => break Ok(Turn::Again),
+                    None => break Ok(Turn::Opened),
                     Some(Err(error)) => break Err(error),
                     Some(Ok(record)) => {
                         discard += record.discard;

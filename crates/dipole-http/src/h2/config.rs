@@ -38,6 +38,15 @@ pub struct Http2Config {
     /// Requests that the client's own faults reset; beyond it the connection is closed
     /// (CVE-2025-8671). Default 1024.
     pub max_error_resets: usize,
+    /// Frames that ask for nothing (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA, unknown
+    /// ones) that a client may send within ten seconds beyond those that go with its requests: each
+    /// HEADERS and DATA frame, of either side, makes up for ten of them. Beyond it the connection is
+    /// closed with ENHANCE_YOUR_CALM (CVE-2019-9512, 9515, 9518). Default 1,000.
+    pub max_control_frames: u32,
+    /// Ends a gRPC call when the time is over that its client gives it (`grpc-timeout`): with
+    /// DEADLINE_EXCEEDED, in the head or in trailers, and the handler or the rest of the body is
+    /// dropped. Default true.
+    pub grpc_deadlines: bool,
     /// Takes extended CONNECT, for WebSocket over HTTP/2 (RFC 8441). Default true.
     pub extended_connect: bool,
 }
@@ -57,6 +66,8 @@ impl Default for Http2Config {
             keep_alive_timeout: Duration::from_secs(20),
             max_pending_resets: 20,
             max_error_resets: 1024,
+            max_control_frames: 1000,
+            grpc_deadlines: true,
             extended_connect: true,
         }
     }

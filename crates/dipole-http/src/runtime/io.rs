@@ -18,8 +18,10 @@ use crate::server::Deadline;
 pub(crate) struct ConnIo {
     conn: AsyncConn<Box<dyn Conn>>,
     timeout: Option<Duration>,
-    /// What was queued when a write last had to wait.
-    queued: Option<usize>,
+    /// Bytes that hyper has written.
+    written: u64,
+    /// How many of them the network had taken when it last took some; `None` while none wait.
+    taken: Option<u64>,
     timer: Deadline,
     sending: Sending,
     /// Dropped with the connection.
@@ -36,7 +38,15 @@ enum Sending {
 impl ConnIo {
     pub(crate) fn new(conn: Box<dyn Conn>, timeout: Option<Duration>) -> Self {
         let (conn, timer) = (AsyncConn::new(conn), Deadline::default());
-        Self { conn, timeout, queued: None, timer, sending: Sending::WhenFlushed, _alive: None }
+        Self {
+            conn,
+            timeout,
+            written: 0,
+            taken: None,
+            timer,
+            sending: Sending::WhenFlushed,
+            _alive: None,
+        }
     }
 
     /// A connection that may be upgraded, and what ends when it is dropped, wherever it is by then.
@@ -52,19 +62,28 @@ impl ConnIo {
         (io, async { drop(ended.await) })
     }
 
+    /// The connection. What is queued on it goes behind what hyper has written.
+    pub(crate) fn conn_mut(&mut self) -> &mut dyn Conn {
+        &mut **self.conn.conn_mut()
+    }
+
     /// Passes on what a write gave; while it waits, each progress gives it new time.
     fn poll_paced<T>(
         &mut self,
         written: Poll<io::Result<T>>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
+        let queued = self.conn.conn().queued() as u64;
+        if queued == 0 {
+            self.taken = None;
+        }
+        // That there is room for more does not mean that anything has left.
         if written.is_ready() {
-            self.queued = None;
             return written;
         }
-        let queued = self.conn.conn().queued();
-        if self.queued.is_none_or(|before| queued < before) {
-            self.queued = Some(queued);
+        let taken = self.written.saturating_sub(queued);
+        if self.taken.is_none_or(|before| taken > before) {
+            self.taken = Some(taken);
             self.timer.set(self.timeout.map(|timeout| Instant::now() + timeout));
         }
         // An upgraded connection is written to by whichever task has it.
@@ -89,6 +108,9 @@ impl Write for ConnIo {
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Write::poll_write(Pin::new(&mut self.conn), cx, data);
+        if let Poll::Ready(Ok(count)) = &written {
+            self.written += *count as u64;
+        }
         if self.sending == Sending::AtOnce && matches!(written, Poll::Ready(Ok(_))) {
             // What it cannot send, or why, a later write or flush says.
             let _ = Write::poll_flush(Pin::new(&mut self.conn), cx);

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::connection::{self, Admitted};
 use super::protocol::Protocols;
+use super::pulse::Pulse;
 use super::registry::{Phase, Place};
 use super::swap::{Command, retire};
 use super::{Admission, Worker};
@@ -32,6 +33,7 @@ pub(super) struct Gate<S> {
     worker: Arc<Worker>,
     place: Place,
     commands: mpsc::Receiver<Command>,
+    pulse: Pulse,
 }
 
 impl<S: HttpService> Gate<S> {
@@ -43,7 +45,8 @@ impl<S: HttpService> Gate<S> {
         commands: mpsc::Receiver<Command>,
     ) -> Self {
         let place = worker.registry.join();
-        Self { service, protocols, listener, worker, place, commands }
+        let pulse = Pulse::default();
+        Self { service, protocols, listener, worker, place, commands, pulse }
     }
 
     /// Accepts connections until the server drains; then the listener is dropped.
@@ -62,6 +65,7 @@ impl<S: HttpService> Gate<S> {
             match accepted {
                 Ok(incoming) => {
                     backoff = FIRST_BACKOFF;
+                    self.pulse.keep();
                     admit(incoming, &self.service, &self.protocols, &self.worker, room);
                 }
                 // The client gave up while it was queued.
@@ -82,10 +86,11 @@ impl<S: HttpService> Gate<S> {
 
     /// What happens next.
     async fn event(&mut self) -> Event {
-        let Self { listener, worker, place, commands, .. } = self;
+        let Self { listener, worker, place, commands, pulse, .. } = self;
         let mut next = pin!(next(&mut **listener, &worker.limits));
         poll_fn(|cx| {
             place.settle(cx);
+            pulse.poll(cx);
             match place.phase() {
                 Phase::Serving => {}
                 Phase::Retiring => return Poll::Ready(Event::Retire),

@@ -8,13 +8,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::arriving::{Arriving, Fault};
 use super::exchanges::Running;
-use super::{Deadline, Phase};
+use super::{Deadline, Phase, grpc};
 use crate::{Body, BodyError, BoxError, HttpService, ServerConfig, WhenClientLeaves};
 
 /// The answer to a request: a future that always gives a response. Made by
@@ -27,6 +27,8 @@ pub struct Answer<S: HttpService> {
     /// The request's body fell short of the rules; `None` for a request without one.
     fault: Option<Arc<Fault>>,
     timer: Deadline,
+    /// By when a gRPC call has to be over, body and all; then `timer` is for it, if it comes first.
+    call_deadline: Option<Instant>,
     running: Option<Running>,
 }
 
@@ -42,7 +44,7 @@ enum State<S: HttpService> {
 }
 
 /// What the server answers in the place of the service.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Refusal(StatusCode, &'static str);
 
 const TOO_LARGE: Refusal =
@@ -66,6 +68,11 @@ impl<S: HttpService> Answer<S> {
         let (parts, body) = request.into_parts();
         let is_head = parts.method == Method::HEAD;
         let refusal = refusal(&parts, body.size_hint().lower(), &worker.config);
+        let now = Instant::now();
+        let call_timeout =
+            if worker.config.http2.grpc_deadlines { grpc::timeout(&parts) } else { None };
+        let call_deadline = call_timeout.and_then(|timeout| now.checked_add(timeout));
+        let request_deadline = worker.config.request_timeout.map(|timeout| now + timeout);
         let mut fault = None;
         let state = if let Some(refusal) = refusal {
             worker.counters.rejected.add_one();
@@ -87,8 +94,8 @@ impl<S: HttpService> Answer<S> {
             State::Service(service, Some(request))
         };
         let mut timer = Deadline::default();
-        timer.set(worker.config.request_timeout.map(|timeout| Instant::now() + timeout));
-        Self { state, is_head, fault, timer, running: Some(running) }
+        timer.set(request_deadline.into_iter().chain(call_deadline).min());
+        Self { state, is_head, fault, timer, call_deadline, running: Some(running) }
     }
 
     /// Polls the service and its handler; what they end with.
@@ -153,6 +160,11 @@ impl<S: HttpService> Answer<S> {
         Poll::Ready(HANDLER_TOO_SLOW)
     }
 
+    /// True when the client's own deadline for a gRPC call has passed.
+    fn is_over(&self) -> bool {
+        self.call_deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
     fn finished(
         &mut self,
         result: Result<Response<S::ResponseBody>, Refusal>,
@@ -173,14 +185,25 @@ impl<S: HttpService> Answer<S> {
                     || parts.status == StatusCode::NO_CONTENT
                     || parts.status == StatusCode::NOT_MODIFIED;
                 let kind = if has_none { Kind::Empty } else { Kind::Service(Box::pin(body)) };
-                Response::from_parts(parts, AnswerBody { kind, running })
+                let mut timer = Deadline::default();
+                timer.set(self.call_deadline);
+                Response::from_parts(parts, AnswerBody { kind, timer, running })
+            }
+            Err(HANDLER_TOO_SLOW) if self.is_over() => {
+                let timer = Deadline::default();
+                let mut response = Response::new(AnswerBody { kind: Kind::Empty, timer, running });
+                let media_type = HeaderValue::from_static("application/grpc");
+                response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+                grpc::deadline_exceeded(response.headers_mut());
+                response
             }
             Err(Refusal(status, text)) => {
                 let kind = match self.is_head {
                     true => Kind::Empty,
                     false => Kind::Text(Bytes::from(format!("{text}\n"))),
                 };
-                let mut response = Response::new(AnswerBody { kind, running });
+                let timer = Deadline::default();
+                let mut response = Response::new(AnswerBody { kind, timer, running });
                 *response.status_mut() = status;
                 let text = HeaderValue::from_static("text/plain; charset=utf-8");
                 response.headers_mut().insert(header::CONTENT_TYPE, text);
@@ -251,6 +274,8 @@ impl<S: HttpService> fmt::Debug for Answer<S> {
 /// The body of an [`Answer`]. A panic in it is counted, and its error otherwise.
 pub struct AnswerBody<B> {
     kind: Kind<B>,
+    /// The client's own deadline for a gRPC call.
+    timer: Deadline,
     running: Option<Running>,
 }
 
@@ -292,7 +317,16 @@ where
                 Poll::Ready(Some(Err(error.into())))
             }
             Ok(Poll::Ready(None)) => Poll::Ready(None),
-            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Pending) => {
+                ready!(this.timer.poll_passed(cx));
+                if let Some(running) = &this.running {
+                    running.connection.worker.counters.timed_out.add_one();
+                }
+                this.kind = Kind::Empty;
+                let mut trailers = HeaderMap::new();
+                grpc::deadline_exceeded(&mut trailers);
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+            }
             Err(_) => {
                 if let Some(running) = &this.running {
                     running.connection.worker.counters.panics.add_one();

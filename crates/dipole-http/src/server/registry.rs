@@ -33,7 +33,7 @@ struct Places {
     wakers: Vec<Option<Waker>>,
     free: Vec<usize>,
     live: usize,
-    /// Woken when a place is given up.
+    /// Woken when the last place is given up, or the phase changes.
     waiting: Option<Waker>,
 }
 
@@ -65,8 +65,9 @@ impl Registry {
     /// Moves on to a later phase and wakes every task.
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Ordering::AcqRel);
-        let places = self.lock();
-        let wakers: Vec<_> = places.wakers.iter().flatten().cloned().collect();
+        let mut places = self.lock();
+        let waiting = places.waiting.take();
+        let wakers: Vec<_> = places.wakers.iter().flatten().cloned().chain(waiting).collect();
         drop(places);
         wakers.into_iter().for_each(Waker::wake);
     }
@@ -83,7 +84,8 @@ impl Registry {
         Place { registry: Arc::clone(self), index }
     }
 
-    /// True when no task is left; else the caller is woken when one leaves.
+    /// True when no task is left; else the caller is woken when the last one leaves, or the phase
+    /// changes.
     pub(crate) fn poll_empty(&self, cx: &Context<'_>) -> bool {
         let mut places = self.lock();
         places.waiting = Some(cx.waker().clone());
@@ -108,7 +110,8 @@ impl Drop for Place {
         places.wakers[self.index] = None;
         places.free.push(self.index);
         places.live -= 1;
-        let waiting = places.waiting.take();
+        // Whoever waits is the worker's root, which the runtime asks anew at the price of a turn.
+        let waiting = if places.live == 0 { places.waiting.take() } else { None };
         drop(places);
         if let Some(waiting) = waiting {
             waiting.wake();

@@ -367,3 +367,28 @@ async fn a_connection_without_requests_stays_so_long_and_no_longer() {
     settle().await;
     assert_eq!((near.network.stats().dials, near.open()), (1, 0));
 }
+
+/// RFC 9113 8.1: only END_STREAM ends a body; a reset cuts it off, whatever its code.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_reset_before_its_end_does_not_pass_for_whole() {
+    for (reason, has_data) in
+        [(Reason::NO_ERROR, true), (Reason::NO_ERROR, false), (Reason::CANCEL, true)]
+    {
+        let (near, mut far) = near_and_far();
+        let asked = near.get();
+        let mut far = FarHttp2::new(far.accept().await).await;
+        let mut got = far.next().await;
+        let mut stream = got.respond.send_response(Response::new(()), false).expect("it waits");
+        if has_data {
+            stream.send_data(Bytes::from_static(b"half"), false).expect("it waits");
+        }
+        let running = far.run();
+        let response = good(asked).await;
+        settle().await;
+        stream.send_reset(reason);
+        let read = response.into_body().collect().await;
+        let error = read.expect_err("it is cut off");
+        assert!(matches!(error, BodyError::Connection(_)), "{reason:?}: {error:?}");
+        drop((near, running));
+    }
+}

@@ -117,8 +117,13 @@ pub(crate) struct Farewell {
 /// Reads all that still comes, to the connection's end.
 pub(crate) async fn farewell(peer: &mut Peer) -> Farewell {
     let (bytes, _) = peer.rest_bytes().await;
+    said(&bytes)
+}
+
+/// What these bytes of the server's say, from the first frame on.
+pub(crate) fn said(bytes: &[u8]) -> Farewell {
     let mut farewell = Farewell::default();
-    let mut rest = &bytes[..];
+    let mut rest = bytes;
     while rest.len() >= 9 {
         let length = u32::from_be_bytes([0, rest[0], rest[1], rest[2]]) as usize;
         let (kind, stream) = (rest[3], word(&rest[5..9]));

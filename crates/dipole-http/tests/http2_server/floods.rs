@@ -1,7 +1,8 @@
-//! Clients that send what costs the server more than themselves. Each is ended with
-//! ENHANCE_YOUR_CALM, or costs bounded memory and ends with its idle connection.
+//! Clients that send what costs the server more than themselves: each is ended, and costs bounded
+//! memory until then.
 
 use dipole_http::{Body, HttpService};
+use dipole_net::ConnExt;
 use http::Request;
 use tokio::time::{Instant, sleep};
 
@@ -95,6 +96,57 @@ async fn header_bombs() {
     peer.send(frame(HEADERS, END_STREAM | END_HEADERS, 1, &block)).await;
     let farewell = farewell(&mut peer).await;
     assert_eq!(site.server.stats().requests, 0, "{farewell:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_that_ask_for_nothing() {
+    const UNKNOWN: u8 = 0xfe;
+    for sent in [
+        frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0xff, 0xff]),
+        frame(SETTINGS, 0, 0, &[]),
+        frame(PING, 0, 0, &[7; 8]),
+        frame(PING, 1, 0, &[7; 8]),
+        frame(PRIORITY, 0, 1, &[0, 0, 0, 3, 16]),
+        frame(WINDOW_UPDATE, 0, 0, &1u32.to_be_bytes()),
+        frame(UNKNOWN, 0, 0, b"what?"),
+    ] {
+        let site = Site::new(slow());
+        let mut peer = site.connect().await;
+        greet(&mut peer, &[]).await;
+        peer.send(frame(HEADERS, END_STREAM | END_HEADERS, 3, GET)).await;
+        let farewell = flood(&mut peer, |_| sent.clone()).await;
+        assert_eq!(farewell.goaways, [ENHANCE_YOUR_CALM], "kind {}: {farewell:?}", sent[3]);
+        assert_eq!(site.server.stats().open_connections, 0);
+        assert_eq!(site.server.stats().rejected, 1);
+    }
+}
+
+/// What goes with much data, and what a client asks now and then, is no flood.
+#[tokio::test(start_paused = true)]
+async fn pings_in_their_measure() {
+    let site = Site::new(handler(async |request: Request<Body>| {
+        let _ = read_all(request.into_body()).await;
+        text("done")
+    }));
+    let mut peer = site.connect().await;
+    greet(&mut peer, &[]).await;
+    peer.send(frame(HEADERS, END_HEADERS, 1, POST)).await;
+    let (ping, mut told) = (frame(PING, 0, 0, &[7; 8]), Vec::new());
+    for _ in 0..50 {
+        let beside = [frame(DATA, 0, 1, b"some"), ping.repeat(9)].concat();
+        peer.send(beside.repeat(50)).await;
+        // The answers are taken, for they are many.
+        told.extend(peer.conn.read_binary(50 * 9 * ping.len()).await.expect("answers"));
+    }
+    for _ in 0..60 {
+        sleep(secs(1)).await;
+        peer.send([frame(DATA, 0, 1, b"x"), ping.repeat(80)].concat()).await;
+        told.extend(peer.conn.read_binary(80 * ping.len()).await.expect("answers"));
+    }
+    peer.send(frame(DATA, END_STREAM, 1, b"last")).await;
+    told.extend(peer.rest_bytes().await.0);
+    let farewell = said(&told);
+    assert_eq!((&*farewell.answered, farewell.goaways.first()), (&[1][..], Some(&NO_ERROR)));
 }
 
 /// What has to be answered, from a client that reads no answer; and what need not be.

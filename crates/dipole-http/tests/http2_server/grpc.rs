@@ -190,15 +190,61 @@ async fn a_stream_of_the_client_and_streams_both_ways() {
 
 /// The client's end of a deadline: it breaks the call off, and the handler is dropped.
 #[tokio::test(start_paused = true)]
-async fn a_call_whose_deadline_passes_is_cancelled_at_the_server() {
+async fn a_call_that_its_client_breaks_off_is_cancelled_at_the_server() {
+    let calls = Calls::default();
+    let site = Site::new(texts(&calls));
+    let mut client = client(&site).await;
+    let mut call = Request::new("hello".to_owned());
+    call.set_timeout(Duration::from_secs(3));
+    let answer = client.unary(call, path("/texts/Slow"), Texts);
+    assert!(tokio::time::timeout(secs(2), answer).await.is_err());
+    settle().await;
+    assert_eq!(calls.list(), ["3000000u", "dropped"]);
+    assert_eq!(site.server.stats().cancelled, 1);
+}
+
+/// The server's end of it, for a client that waits on.
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_deadline_passes_is_answered_so_and_its_handler_dropped() {
     let calls = Calls::default();
     let site = Site::new(texts(&calls));
     let mut client = client(&site).await;
     let mut call = Request::new("hello".to_owned());
     call.set_timeout(Duration::from_secs(2));
-    let answer = client.unary(call, path("/texts/Slow"), Texts);
-    assert!(tokio::time::timeout(secs(2), answer).await.is_err());
+    let begin = Instant::now();
+    let status = client.unary(call, path("/texts/Slow"), Texts).await.expect_err("a status");
+    expect_on_time(begin, secs(2));
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
     settle().await;
     assert_eq!(calls.list(), ["2000000u", "dropped"]);
-    assert_eq!(site.server.stats().cancelled, 1);
+    assert_eq!(site.server.stats().timed_out, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_whose_deadline_passes_ends_with_it_after_what_was_sent() {
+    let site = Site::new(texts(&Calls::default()));
+    let mut client = client(&site).await;
+    let mut call = Request::new("abcdef".to_owned());
+    call.set_timeout(Duration::from_millis(2500));
+    let begin = Instant::now();
+    let answer = client.server_streaming(call, path("/texts/Spell"), Texts).await;
+    let mut letters = answer.expect("an answer").into_inner();
+    for letter in ["a", "b"] {
+        assert_eq!(letters.message().await.expect("good").as_deref(), Some(letter));
+    }
+    let status = letters.message().await.expect_err("a status");
+    expect_on_time(begin, Duration::from_millis(2500));
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_servers_end_of_deadlines_can_be_left_to_the_service() {
+    let site = Site::configured(texts(&Calls::default()), |config| {
+        config.http2.grpc_deadlines = false;
+    });
+    let mut client = client(&site).await;
+    let mut call = Request::new("hello".to_owned());
+    call.set_timeout(Duration::from_secs(2));
+    let status = client.unary(call, path("/texts/Slow"), Texts).await.expect_err("a status");
+    assert_eq!(status.code(), Code::Internal, "{status}");
 }

@@ -50,6 +50,21 @@ async fn a_client_that_asks_to_close_is_told_so_and_the_connection_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_has_said_that_it_sends_no_more_is_not_waited_for() {
+    for request in
+        ["GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"]
+    {
+        let site = Site::new(hello());
+        let mut peer = site.connect().await;
+        let fields = [("connection", "close"), ("content-length", "1")];
+        peer.ask(request).await.expect(200, &fields, "/");
+        settle().await;
+        assert_eq!(site.server.stats().open_connections, 0);
+        peer.expect_end().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_handler_that_asks_to_close_ends_the_connection() {
     let site = Site::new(handler(async |_| {
         let fields = Response::builder().header(header::CONNECTION, "close");

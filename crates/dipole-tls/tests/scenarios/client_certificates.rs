@@ -46,3 +46,43 @@ async fn a_client_shows_its_certificate_where_it_has_one_and_is_refused_where_it
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_vouches_for_clients_can_change_while_the_server_runs() {
+    let (first, second) = (authority(), authority());
+    let mut options = ServerTlsOptions::new(first.issue(&[NAME], this_year()).unwrap().identity);
+    options.client_certificates = ClientCertificates::Required(first.roots());
+    let server = ServerTls::new(&options).unwrap();
+    let client = |issuer: &dipole_tls::Authority| {
+        let mut options = ClientTlsOptions::default();
+        options.roots = first.roots();
+        options.identity = Some(issuer.issue(&["client.test"], this_year()).unwrap().identity);
+        ClientTls::new(&options).unwrap()
+    };
+    let (old, new) = (client(&first), client(&second));
+    let connect = async |client: &ClientTls| {
+        let (near, far) = plain().await;
+        let options = TlsOptions::new(NAME);
+        let (near, far) = tokio::join!(client.add_tls(near, &options), server.accept(far));
+        let (mut near, mut far) = (near?, far?);
+        // With it come the tickets of the session.
+        far.write_all(b"x").await?;
+        near.skip_all(1).await?;
+        Ok::<_, dipole_net::Error>((near, far))
+    };
+    let (mut kept, mut there) = connect(&old).await.unwrap();
+    assert!(connect(&old).await.unwrap().1.tls().unwrap().resumed);
+    assert!(connect(&new).await.is_err());
+
+    server.reload_client_certificates(&ClientCertificates::Required(second.roots())).unwrap();
+    // Not by its session either.
+    assert!(connect(&old).await.is_err());
+    assert!(connect(&new).await.is_ok());
+    kept.write_all(b"still here").await.unwrap();
+    assert_eq!(there.peek(10).await.unwrap(), b"still here");
+
+    // Nobody can be verified by these.
+    let impossible = ClientCertificates::Required(dipole_tls::Roots::Platform);
+    assert!(server.reload_client_certificates(&impossible).is_err());
+    assert!(connect(&new).await.is_ok());
+}

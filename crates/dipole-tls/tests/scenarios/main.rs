@@ -2,9 +2,12 @@
 //! paused clock.
 
 mod client_certificates;
+mod early_data;
 mod echo;
 mod files;
+mod key_updates;
 mod names;
+mod peer;
 mod plain_text;
 mod resumption;
 mod truncation;
@@ -29,6 +32,7 @@ fn this_year() -> std::ops::Range<SystemTime> {
 struct Ends {
     server: ServerTls,
     client: ClientTls,
+    options: ServerTlsOptions,
 }
 
 impl Ends {
@@ -43,7 +47,18 @@ impl Ends {
         let mut client = ClientTlsOptions::default();
         client.roots = authority.roots();
         change(&mut server, &mut client);
-        Self { server: ServerTls::new(&server).unwrap(), client: ClientTls::new(&client).unwrap() }
+        Self {
+            client: ClientTls::new(&client).unwrap(),
+            server: ServerTls::new(&server).unwrap(),
+            options: server,
+        }
+    }
+
+    /// Another server with the same certificate.
+    fn server_like(&self, change: impl FnOnce(&mut ServerTlsOptions)) -> ServerTls {
+        let mut options = self.options.clone();
+        change(&mut options);
+        ServerTls::new(&options).unwrap()
     }
 
     /// A secured connection: the client's end, the server's end.

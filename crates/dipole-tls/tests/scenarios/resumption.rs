@@ -19,9 +19,3 @@ async fn sessions_are_resumed_in_both_versions() {
         }
     }
 }
-
-#[tokio::test(start_paused = true)]
-async fn early_data_is_off_unless_it_is_asked_for() {
-    let ends = Ends::new();
-    assert_eq!(ends.server.rustls_config().max_early_data_size, 0);
-}

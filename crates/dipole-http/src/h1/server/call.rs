@@ -29,6 +29,7 @@ impl Connection {
         let is_last = most.is_some_and(|most| self.requests >= most);
         asked.method.clone_from(request.method());
         asked.version = request.version();
+        asked.is_last = !facts.keep_alive;
         asked.keep_alive = facts.keep_alive && !is_last;
         if facts.framing == BodyFraming::None {
             incoming.begin_empty();

@@ -119,7 +119,28 @@ impl Connection {
     /// Sends what is queued; while it is pending, each progress gives it new time.
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
         let before = self.conn.queued();
-        match self.conn.poll_flush(cx) {
+        let sent = self.conn.poll_flush(cx);
+        self.pace(before, sent)
+    }
+
+    /// Sends what is queued and ends this side, in the time that sending has.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
+        let before = self.conn.queued();
+        let ended = self.conn.poll_shutdown(cx);
+        let ended = self.pace(before, ended);
+        if ended.is_ready() {
+            return ended;
+        }
+        self.poll_timeout(cx, None, Timeout::Write).map(Err)
+    }
+
+    /// Passes on what sending gave, with `before` queued when it began.
+    fn pace(
+        &mut self,
+        before: usize,
+        sent: Poll<dipole_net::Result<()>>,
+    ) -> Poll<Result<(), Stop>> {
+        match sent {
             Poll::Ready(Ok(())) => {
                 self.write_deadline = None;
                 Poll::Ready(Ok(()))

@@ -32,6 +32,8 @@ pub(super) struct Asked {
     pub(super) method: Method,
     pub(super) version: Version,
     pub(super) keep_alive: bool,
+    /// The client has said that it is its last (RFC 9112 section 9.6).
+    pub(super) is_last: bool,
 }
 
 pin_project! {
@@ -61,7 +63,12 @@ impl<S: HttpService> Exchange<S> {
     }
 
     fn new() -> Self {
-        let asked = Asked { method: Method::GET, version: Version::HTTP_11, keep_alive: false };
+        let asked = Asked {
+            method: Method::GET,
+            version: Version::HTTP_11,
+            keep_alive: false,
+            is_last: false,
+        };
         let state = State::Head { scan: HeadScan::default() };
         Self { asked, incoming: RequestBody::none(), state }
     }
@@ -114,11 +121,10 @@ impl Connection {
                     let is_read =
                         incoming.is_done() || (is_wanted && ready!(self.poll_drain(incoming, cx))?);
                     if !asked.keep_alive || !is_read {
-                        let is_last = is_read && self.conn.is_empty();
-                        return Poll::Ready(Ok(if is_last {
-                            After::Finish
-                        } else {
-                            After::Linger
+                        return Poll::Ready(Ok(match is_read && self.conn.is_empty() {
+                            true if asked.is_last => After::Part,
+                            true => After::Finish,
+                            false => After::Linger,
                         }));
                     }
                     // The next of a pipelined batch is answered before anything is sent.

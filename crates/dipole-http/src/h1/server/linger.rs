@@ -1,7 +1,7 @@
 //! Closing so that the client can read the last answer.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use super::After;
 use super::connection::Connection;
@@ -13,9 +13,14 @@ impl Connection {
     /// ends too or the time is up.
     ///
     /// RFC 9112 9.6: closing with unread bytes makes the network answer with a reset, and that
-    /// may take the last answer from the client before it has read it.
+    /// may take the last answer from the client before it has read it. A client that has said
+    /// itself that its request was the last sends nothing more, so it is not waited for.
     pub(super) async fn linger(&mut self, after: After) {
-        if poll_fn(|cx| self.poll_flush(cx)).await.is_err() {
+        // With what is queued, so that the end goes in the same packet where it has bytes of its own.
+        if poll_fn(|cx| self.poll_end(cx)).await.is_err() {
+            return;
+        }
+        if after == After::Part && self.is_silent() {
             return;
         }
         let deadline = Some(self.now() + self.worker.config.linger_timeout);
@@ -30,6 +35,14 @@ impl Connection {
             self.poll_timeout(cx, deadline, Timeout::Write)
         })
         .await;
+    }
+
+    /// True when the client has sent nothing that is not read.
+    fn is_silent(&mut self) -> bool {
+        match self.conn.poll_fill(&mut Context::from_waker(Waker::noop()), 1) {
+            Poll::Ready(filled) => filled.is_err(),
+            Poll::Pending => true,
+        }
     }
 
     fn poll_throw_away(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {

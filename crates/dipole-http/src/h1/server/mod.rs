@@ -111,4 +111,6 @@ enum After {
     /// The same, but nothing of the peer is known to be under way: a server that ends does not
     /// wait for it.
     Finish,
+    /// It ends once all is sent: the peer has said that it sends no more.
+    Part,
 }

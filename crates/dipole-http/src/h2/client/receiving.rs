@@ -19,7 +19,7 @@ pub(super) struct Receiving {
     /// `None` when all is over.
     incoming: Option<Incoming>,
     stream: Option<Arc<dyn Send + Sync>>,
-    /// What `content-length` still promises, in bytes. hyper takes some resets for an end.
+    /// What `content-length` still promises, in bytes.
     promised: Option<u64>,
     patience: Patience,
 }
@@ -37,12 +37,17 @@ impl Receiving {
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, BodyError>> {
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(Ok(None)) };
-        let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) else {
+        let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(cx) else {
             ready!(self.patience.poll_over(cx));
             return Poll::Ready(Err(BodyError::TimedOut));
         };
         self.patience.renew();
         let frame = frame.transpose().map_err(|error| fault::of_body(&error))?;
+        // hyper takes a reset without an error (RFC 9113 section 8.1) for the end of a body, though
+        // it is one only behind END_STREAM.
+        if frame.is_none() && !incoming.is_end_stream() {
+            return Poll::Ready(Err(BodyError::Connection(ErrorKind::Eof.into())));
+        }
         if let Some(promised) = &mut self.promised {
             match frame.as_ref().map(Frame::data_ref) {
                 Some(Some(data)) => *promised = promised.saturating_sub(data.len() as u64),

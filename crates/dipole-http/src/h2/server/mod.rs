@@ -1,8 +1,11 @@
 //! HTTP/2 (RFC 9113), the server's end of a connection: hyper's, with the server's deadlines.
 //!
 //! [`serve`] is the connection's task. hyper reads and writes frames in it, and gives each request
-//! to [`Requests`] (`requests.rs`), whose answer runs as a task of its own (`streams.rs`).
+//! to [`Requests`] (`requests.rs`), whose answer runs as a task of its own (`streams.rs`). What of
+//! frames hyper does not bound is counted beneath it (`calm.rs`).
 
+mod calm;
+mod frames;
 mod requests;
 mod streams;
 
@@ -15,6 +18,7 @@ use dipole_net::{BoxFuture, Connection};
 use hyper::server::conn::http2::Builder;
 use tokio::time::Instant;
 
+use self::calm::Calm;
 use self::requests::Requests;
 use self::streams::Streams;
 use crate::runtime::{ConnIo, TokioTimer};
@@ -33,7 +37,8 @@ impl<S: HttpService> Protocol<S> for Http2 {
         match connection.into_bytes() {
             Some(conn) => {
                 let io = ConnIo::new(conn, session.config().write_timeout);
-                Box::pin(serve(io, session.exchanges()))
+                let exchanges = session.exchanges();
+                Box::pin(serve(Calm::new(io, exchanges.clone()), exchanges))
             }
             None => Box::pin(std::future::ready(())),
         }
@@ -50,7 +55,7 @@ enum Farewell {
 }
 
 /// Serves requests until either side ends the connection or the server drains.
-async fn serve<S: HttpService>(io: ConnIo, exchanges: Exchanges<S>) {
+async fn serve<S: HttpService>(io: Calm<S>, exchanges: Exchanges<S>) {
     let streams = Streams::new(exchanges.clone());
     let builder = builder(exchanges.config(), streams.clone());
     let mut connection =
