@@ -2,10 +2,10 @@
 
     python run.py --release DIR --website FILE --npm DIR [--network NAME] [--only REGEX]
 
-`--release` is the folder with `dipole` and `examples/bench_server`, `--website` the example of that
-name, `--npm` the folder that `npm install --prefix` was given, with undici and playwright-core. Python
-needs aiohttp, httpx with h2 and websockets. Also needed: chromium, curl, h2load, nc, nghttp, nginx,
-node, openssl, slowhttptest, wrk. Ends with status 0 when every check has passed.
+`--release` is the folder with `dipole`, `examples/bench_server` and `examples/follow`, `--website`
+the example of that name, `--npm` the folder that `npm install --prefix` was given, with undici and
+playwright-core. Python needs aiohttp, aioquic, httpx with h2, hypercorn with h3 and websockets. Also
+needed: chromium, curl, h2load, nc, nghttp, nginx, node, openssl, slowhttptest, wrk. Ends with status 0 when every check has passed.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import with_http_client  # noqa: F401
 import with_aiohttp  # noqa: F401
 import with_http2  # noqa: F401
 import with_http2_secured  # noqa: F401
+import with_http3_upstreams  # noqa: F401
 import with_load  # noqa: F401
 import with_seccomp  # noqa: F401
 import with_secured_upstreams  # noqa: F401
@@ -42,6 +43,7 @@ class World:
         self.site = Site(os.path.join(folder, "site"))
         self.dipole = os.path.join(options.release, "dipole")
         self.website = options.website
+        self.examples = os.path.join(options.release, "examples")
         self.npm = options.npm
         self.network = options.network
         self.unix = os.path.join(folder, "serve.sock")

@@ -129,24 +129,32 @@ pub(crate) struct GetArgs {
     #[arg(long, short = 'k', conflicts_with = "cacert")]
     pub(crate) insecure: bool,
     /// Speak HTTP/1.1, also where the server has HTTP/2
-    #[arg(long = "http1.1", conflicts_with = "http2")]
+    #[arg(long = "http1.1", conflicts_with_all = ["http2", "http3", "http3_only"])]
     pub(crate) http1: bool,
     /// Speak HTTP/2; without TLS by prior knowledge
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["http3", "http3_only"])]
     pub(crate) http2: bool,
-    /// Say on stderr what was negotiated, and both heads
+    /// Speak HTTP/3 where the server has it: it is tried first, and after a quarter of a second the
+    /// others beside it
+    #[arg(long, conflicts_with_all = ["http3_only", "unix_socket"])]
+    pub(crate) http3: bool,
+    /// Speak HTTP/3 and nothing else
+    #[arg(long, conflicts_with = "unix_socket")]
+    pub(crate) http3_only: bool,
+    /// Say on stderr what was negotiated and by which network library, and both heads
     #[arg(long, short)]
     pub(crate) verbose: bool,
     /// Exit with status 1, and write no body, when the answer's status is 400 or above
     #[arg(long, short)]
     pub(crate) fail: bool,
-    /// The network library to connect with
+    /// The network library to connect with: auto, tokio, uring; or one of QUIC, such as quinn, which
+    /// asks for HTTP/3 as --http3 does [HTTP/3 without it: quinn]
     #[arg(long, value_name = "NAME", default_value = "tokio")]
     pub(crate) network: String,
     /// The longest that all of it may take, in seconds [default: no limit]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) max_time: Option<Duration>,
-    /// Write {"status", "headers", "bytes", "seconds"} at the end: to stdout with --output, else
+    /// Write {"status", "version", "headers", "bytes", "seconds"} at the end: to stdout with --output, else
     /// to stderr
     #[arg(long)]
     pub(crate) json: bool,

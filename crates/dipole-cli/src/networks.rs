@@ -146,6 +146,23 @@ pub fn beside(name: &str) -> Option<&'static str> {
     (name == "sim").then_some("sim-streams")
 }
 
+/// The network libraries of a client: that of byte streams and that of HTTP/3, by the name of either.
+#[must_use]
+pub fn pair(name: &str) -> (&str, &str) {
+    if STREAMS.contains(&name) { (default().name, name) } else { (name, STREAMS[0]) }
+}
+
+/// The library of this name that carries HTTP/3, for a client that trusts as `tls` says.
+///
+/// # Errors
+/// The name is not one of them.
+pub fn streams(name: &str, tls: ClientTls) -> Result<Arc<dyn Dialer>, Failure> {
+    match name {
+        "quinn" => Ok(Arc::new(Quinn::client(tls))),
+        _ => Err(missing(name, STREAMS)),
+    }
+}
+
 /// QUIC with a certificate for this machine that lasts as long as the command may.
 fn quinn() -> Result<Network, Failure> {
     let (server, client) = certified().map_err(Failure::job)?;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::progress::Progress;
 use super::sink::{Sink, Written};
+use super::verbose::name;
 use crate::Failure;
 use crate::args::GetArgs;
 
@@ -20,6 +21,7 @@ use crate::args::GetArgs;
 #[derive(Debug)]
 pub(super) struct Received {
     status: StatusCode,
+    version: Version,
     headers: HeaderMap,
     /// Of the body.
     bytes: u64,
@@ -31,7 +33,8 @@ where
     B: HttpBody<Error: fmt::Display>,
 {
     let (parts, body) = response.into_parts();
-    let mut received = Received { status: parts.status, headers: parts.headers, bytes: 0 };
+    let mut received =
+        Received { status: parts.status, version: parts.version, headers: parts.headers, bytes: 0 };
     if args.fail && (parts.status.is_client_error() || parts.status.is_server_error()) {
         let status = parts.status;
         return Err(Failure::job(format_args!("{} answered {status}", args.url)));
@@ -117,6 +120,7 @@ impl Received {
         let headers = self.headers.keys().map(|name| (name.as_str().to_owned(), joined(name)));
         json!({
             "status": self.status.as_u16(),
+            "version": name(self.version),
             "headers": Value::Object(headers.collect()),
             "bytes": self.bytes,
             "seconds": (seconds * 1e6).round() / 1e6,

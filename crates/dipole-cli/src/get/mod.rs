@@ -28,7 +28,7 @@ use dipole::{Client, ClientConfig, ClientError, ClientErrorKind, Deadline, Proto
 
 use self::answer::{Received, receive};
 use self::request::Asked;
-use self::verbose::Told;
+use self::verbose::{Libraries, Told};
 use crate::Failure;
 use crate::args::GetArgs;
 use crate::networks;
@@ -36,12 +36,18 @@ use crate::output::print;
 
 /// Sends the request, and ends when the answer has.
 pub(crate) fn run(args: &GetArgs) -> Result<ExitCode, Failure> {
-    let network = networks::find(&args.network)?;
+    let (bytes, streams) = networks::pair(&args.network);
+    let network = networks::find(bytes)?;
     let asked = Asked::of(args)?;
     let mut client = Client::builder().with_dialer(network.dialer).config(config(args));
     if asked.request.uri().scheme_str() == Some("https") {
-        client = client.with_tls(secure::tls(args)?);
+        let tls = secure::tls(args)?;
+        if wants_http3(args) {
+            client = client.with_stream_dialer(networks::streams(streams, tls.clone())?);
+        }
+        client = client.with_tls(tls);
     }
+    let libraries = Libraries { bytes: network.name, streams };
     if let Some(addr) = &asked.via {
         client = client.address(addr.clone());
     }
@@ -50,7 +56,8 @@ pub(crate) fn run(args: &GetArgs) -> Result<ExitCode, Failure> {
         .build()
         .map_err(|error| Failure::job(format_args!("cannot start: {error}")))?;
     let began = Instant::now();
-    let received = runtime.block_on(within(args, exchange(&client.build(), asked, args)));
+    let received =
+        runtime.block_on(within(args, exchange(&client.build(), asked, &libraries, args)));
     // A look-up of a name that goes on is nobody's concern any more.
     runtime.shutdown_background();
     let received = received?;
@@ -68,12 +75,20 @@ pub(crate) fn run(args: &GetArgs) -> Result<ExitCode, Failure> {
 fn config(args: &GetArgs) -> ClientConfig {
     let mut config = ClientConfig::default();
     config.report_connection = args.verbose;
-    config.protocol = match (args.http1, args.http2) {
-        (true, _) => ProtocolChoice::Http1,
-        (_, true) => ProtocolChoice::Http2,
+    config.protocol = match args {
+        GetArgs { http1: true, .. } => ProtocolChoice::Http1,
+        GetArgs { http2: true, .. } => ProtocolChoice::Http2,
+        GetArgs { http3_only: true, .. } => ProtocolChoice::Http3,
+        _ if wants_http3(args) => ProtocolChoice::Http3First,
         _ => ProtocolChoice::Negotiated,
     };
     config
+}
+
+/// Asked for by name, or by that of a network library that carries it.
+fn wants_http3(args: &GetArgs) -> bool {
+    let is_named = networks::pair(&args.network).1 == args.network;
+    args.http3 || args.http3_only || (is_named && !args.http1 && !args.http2)
 }
 
 /// Gives up when the time is up.
@@ -88,7 +103,12 @@ async fn within(
     })
 }
 
-async fn exchange(client: &Client, asked: Asked, args: &GetArgs) -> Result<Received, Failure> {
+async fn exchange(
+    client: &Client,
+    asked: Asked,
+    libraries: &Libraries<'_>,
+    args: &GetArgs,
+) -> Result<Received, Failure> {
     let Asked { request, upload, .. } = asked;
     let told = args.verbose.then(|| Told {
         method: request.method().clone(),
@@ -99,7 +119,7 @@ async fn exchange(client: &Client, asked: Asked, args: &GetArgs) -> Result<Recei
         Ok(response) => {
             if let Some(told) = told {
                 // Where stderr is closed there is nobody to tell.
-                let _ = io::stderr().write_all(told.lines(&response).as_bytes());
+                let _ = io::stderr().write_all(told.lines(&response, libraries).as_bytes());
             }
             receive(response, args).await
         }
@@ -117,6 +137,11 @@ fn explain(error: &ClientError, args: &GetArgs) -> String {
     };
     if let Some(fault) = secure::fault(network) {
         return format!("{network}; {}", secure::hint(fault, args));
+    }
+    if args.http3_only && *network.kind() != ErrorKind::UnknownHost {
+        return format!(
+            "{network}; see that it speaks HTTP/3 there, by UDP, or ask by --http3, which falls back"
+        );
     }
     if error.deadline() == Some(Deadline::Handshake) {
         return error.to_string();

@@ -15,12 +15,25 @@ pub(super) struct Told {
     pub(super) headers: HeaderMap,
 }
 
+/// The names of the network libraries.
+pub(super) struct Libraries<'a> {
+    pub(super) bytes: &'a str,
+    /// Of HTTP/3.
+    pub(super) streams: &'a str,
+}
+
 impl Told {
     /// All lines, about this request and its response.
-    pub(super) fn lines<B>(&self, response: &Response<B>) -> String {
+    pub(super) fn lines<B>(&self, response: &Response<B>, libraries: &Libraries<'_>) -> String {
         let mut text = String::new();
         if let Some(report) = response.extensions().get::<ConnectionReport>() {
-            line(&mut text, "* ", &format!("connected to {} from {}", report.peer, report.local));
+            let library = match response.version() {
+                Version::HTTP_3 => libraries.streams,
+                _ => libraries.bytes,
+            };
+            let ConnectionReport { peer, local, .. } = report;
+            let what = format!("connected to {peer} from {local}, by {library}");
+            line(&mut text, "* ", &what);
             if let Some(tls) = &report.tls {
                 handshake(&mut text, tls);
             }
@@ -77,7 +90,8 @@ fn line(text: &mut String, mark: &str, what: &str) {
     text.push('\n');
 }
 
-fn name(version: Version) -> &'static str {
+/// As curl writes it.
+pub(super) fn name(version: Version) -> &'static str {
     match version {
         Version::HTTP_09 => "HTTP/0.9",
         Version::HTTP_10 => "HTTP/1.0",

@@ -132,7 +132,7 @@ fn machines_are_told_in_json() {
         let mut report: Value = serde_json::from_str(text).expect("an object");
         assert!(report["seconds"].take().is_number(), "{text}");
         let headers = json!({"content-length": "5", "x-a": "1, 2"});
-        let expected = json!({"status": 200, "headers": headers, "bytes": 5, "seconds": null});
+        let expected = json!({"status": 200, "version": "HTTP/1.1", "headers": headers, "bytes": 5, "seconds": null});
         assert_eq!(report, expected);
     };
     let server = Canned::answering(HELLO);

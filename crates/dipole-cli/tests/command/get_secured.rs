@@ -160,3 +160,18 @@ fn options_that_exclude_each_other_are_wrong_usage() {
         assert_eq!(ended.status, Some(2), "{ended:?}");
     }
 }
+
+#[test]
+fn where_there_is_no_http3_the_others_are_spoken_unless_it_is_asked_for_alone() {
+    let server = Secured::start();
+    let (url, ca) = (server.url("localhost"), server.ca());
+    for options in [&["--http3"][..], &["--network", "quinn"]] {
+        let ended = run(&[&["get", &url, "--cacert", &ca, "-v"], options].concat());
+        assert_eq!((ended.status, ended.text()), (Some(0), "HTTP/2.0"), "{ended:?}");
+        assert!(ended.stderr.contains(", by tokio\n"), "{ended:?}");
+    }
+    let ended = run(&["get", "http://localhost:1/", "--http3-only"]);
+    assert_eq!(ended.failure(1), "HTTP/3 needs TLS: ask by https:");
+    let ended = run(&["get", &url, "--cacert", &ca, "--http3-only", "--max-time", "1"]);
+    assert!(ended.failure(1).contains("--max-time"), "{ended:?}");
+}

@@ -16,6 +16,9 @@ fn what_does_not_exist_is_wrong_usage() {
         &["serve", "--key", "a.pem"],
         &["serve", "--http3"],
         &["get"],
+        &["get", "--http3", "--http2", "https://x/"],
+        &["get", "--http3", "--http3-only", "https://x/"],
+        &["get", "--http3", "--unix-socket", "x", "https://x/"],
         &["doctor", "x"],
     ] {
         let ended = run(arguments);

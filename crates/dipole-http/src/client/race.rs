@@ -256,10 +256,10 @@ impl Inner {
 
     /// Why a request that is to go over HTTP/3 alone cannot.
     pub(super) fn no_http3(&self, target: &Target) -> ClientError {
-        let text = if self.http3.is_none() {
-            "HTTP/3 needs a network library of streams; add one by `with_stream_dialer`"
-        } else if target.server_name.is_none() {
+        let text = if target.server_name.is_none() {
             "HTTP/3 needs TLS: ask by https:"
+        } else if self.http3.is_none() {
+            "HTTP/3 needs a network library of streams; add one by `with_stream_dialer`"
         } else if target.may_use_http3() {
             "upgrades and CONNECT do not go over HTTP/3 here; let another version be spoken"
         } else {
