@@ -21,6 +21,8 @@ pub use dipole_http::*;
 pub use dipole_io as io;
 pub use dipole_net as net;
 
+#[cfg(feature = "balance")]
+pub use dipole_balance as balance;
 #[cfg(feature = "layers")]
 pub use dipole_layers as layers;
 #[cfg(feature = "observe")]

@@ -144,8 +144,27 @@ const RULES: &[Rule] = &[
         ]),
     },
     Rule {
+        // Around a client, and beside a server. No network library.
+        name: "dipole-balance",
+        own: &["dipole-net", "dipole-http"],
+        foreign: Only(&[
+            "bytes",
+            "futures-core",
+            "hickory-resolver",
+            "http",
+            "http-body",
+            "pin-project-lite",
+            "tokio",
+            "tower",
+            "tower-layer",
+            "tower-service",
+            "tracing",
+        ]),
+    },
+    Rule {
         name: "dipole",
         own: &[
+            "dipole-balance",
             "dipole-observe",
             "dipole-net",
             "dipole-io",
@@ -165,6 +184,7 @@ const RULES: &[Rule] = &[
         // The command. Nothing depends on it.
         name: "dipole-cli",
         own: &[
+            "dipole-balance",
             "dipole-observe",
             "dipole-net",
             "dipole-io",
