@@ -148,9 +148,9 @@ fn outcome_of(ended: &Result<Response<Body>, ClientError>) -> Option<Outcome> {
         }),
         Err(error) => match error.kind() {
             ClientErrorKind::Connect => Some(Outcome::NoConnection),
-            ClientErrorKind::Connection
-            | ClientErrorKind::TimedOut
-            | ClientErrorKind::Response => Some(Outcome::Failure),
+            ClientErrorKind::Connection | ClientErrorKind::TimedOut | ClientErrorKind::Response => {
+                Some(Outcome::Failure)
+            }
             _ => None,
         },
     }

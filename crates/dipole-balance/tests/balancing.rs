@@ -246,7 +246,8 @@ async fn a_server_that_leaves_loses_no_request() {
     assert_eq!(ask_health(&network, "a").await, (StatusCode::OK, "serving\n".into()));
 
     let entry = Entry { publisher, others: vec![addr("b")] };
-    let left = leave(&sites[0].server, Box::new(entry), Some(&sites[0].health), Departure::default());
+    let left =
+        leave(&sites[0].server, Box::new(entry), Some(&sites[0].health), Departure::default());
     let load = async {
         assert_eq!(names(&spread(&client, 100).await), ["b"]);
         // It still serves, and says to who asks that it will not for long.

@@ -66,8 +66,7 @@ async fn resolver() -> Arc<TokioResolver> {
     let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
     let mut options = ResolverOpts::default();
     options.use_hosts_file = hickory_resolver::config::ResolveHosts::Never;
-    let builder =
-        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
     Arc::new(builder.with_options(options).build().expect("a resolver"))
 }
 

@@ -60,8 +60,7 @@ impl Dns {
             })
         };
         let best = services().map(|service| service.priority).min();
-        let mut found =
-            Found { endpoints: Vec::new(), valid_for: until(answer.valid_until()) };
+        let mut found = Found { endpoints: Vec::new(), valid_for: until(answer.valid_until()) };
         for service in services().filter(|service| Some(service.priority) == best) {
             let target = service.target.to_string();
             let addresses = self.addresses_of(&target, service.port).await?;
