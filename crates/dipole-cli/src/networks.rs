@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use dipole::net::{Dialer, Transport};
 use dipole::quinn::Quinn;
+use dipole::s2n::S2n;
 use dipole::sim::Network as SimNetwork;
 use dipole::tls::{Authority, ClientTls, ClientTlsOptions, ServerTls, ServerTlsOptions};
 use dipole::tokio::Tokio;
@@ -59,9 +60,9 @@ const REAL: &[&str] = if HAS_URING { &["auto", "tokio", "uring"] } else { &["aut
 /// The libraries of this build that live inside one process.
 const SIMULATED: &[&str] = &["sim", "sim-streams"];
 /// The libraries of this build that carry streams, and no byte streams.
-const STREAMS: &[&str] = &["quinn"];
+const STREAMS: &[&str] = &["quinn", "s2n"];
 /// Libraries that Dipole has, but not in this build.
-const ABSENT: &[&str] = &["s2n", "uring"];
+const ABSENT: &[&str] = &["uring"];
 
 /// The names of the libraries of this build that reach other processes.
 #[must_use]
@@ -115,6 +116,7 @@ fn any(name: &str) -> Result<Option<Network>, Failure> {
         #[cfg(target_os = "linux")]
         "uring" => Some(uring()?),
         "quinn" => Some(quinn()?),
+        "s2n" => Some(s2n()?),
         "sim" => {
             let sim = SimNetwork::default();
             Some(Network {
@@ -171,6 +173,19 @@ fn quinn() -> Result<Network, Failure> {
         name: "quinn",
         transport: Arc::new(quinn.clone()),
         dialer: Arc::new(quinn),
+        judged: Judged { addresses: &["127.0.0.1:0", "[::1]:0"], clock: Clock::Real },
+        figures: None,
+    })
+}
+
+/// The same on s2n-quic.
+fn s2n() -> Result<Network, Failure> {
+    let (server, client) = certified().map_err(Failure::job)?;
+    let s2n = S2n::new(server, client);
+    Ok(Network {
+        name: "s2n",
+        transport: Arc::new(s2n.clone()),
+        dialer: Arc::new(s2n),
         judged: Judged { addresses: &["127.0.0.1:0", "[::1]:0"], clock: Clock::Real },
         figures: None,
     })
@@ -288,9 +303,11 @@ mod tests {
 
     #[test]
     fn a_name_of_another_build_is_no_wrong_usage() {
-        assert!(matches!(find("s2n"), Err(Failure::Job(_))));
+        #[cfg(not(target_os = "linux"))]
+        assert!(matches!(find("uring"), Err(Failure::Job(_))));
         assert!(matches!(find("epol"), Err(Failure::Usage(_))));
         assert!(matches!(find("sim"), Err(Failure::Job(_))));
         assert!(matches!(find("quinn"), Err(Failure::Job(_))));
+        assert!(matches!(find("s2n"), Err(Failure::Job(_))));
     }
 }

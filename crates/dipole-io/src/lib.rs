@@ -2,8 +2,8 @@
 //!
 //! For authors of network libraries: [`IoConn`] is a whole [`Conn`](dipole_net::Conn) over anything
 //! that reads and writes asynchronously, and [`Input`], [`Output`], [`BufferPool`] and
-//! [`OperationTimer`] are what it is made of; [`StreamDeadline`], [`Turnstile`]
-//! and [`deal_to`] are for libraries of streams. For users of tokio's ecosystem: [`AsyncConn`] turns
+//! [`OperationTimer`] are what it is made of; [`StreamDeadline`], [`Turnstile`], [`Silent`]
+//! and [`deal_to`] are for libraries of streams, [`QuicOptions`] for those over QUIC. For users of tokio's ecosystem: [`AsyncConn`] turns
 //! any `Conn` into `AsyncRead + AsyncWrite` and into hyper's `Read + Write`.
 //!
 //! This crate knows no sockets and no HTTP.
@@ -29,7 +29,9 @@ mod driven;
 mod input;
 mod output;
 mod pool;
+mod quic;
 mod shards;
+mod silent;
 mod socket;
 mod timer;
 mod turnstile;
@@ -41,7 +43,9 @@ pub use driven::DrivenRuntime;
 pub use input::Input;
 pub use output::Output;
 pub use pool::BufferPool;
+pub use quic::{QuicOptions, Retry, broken_here, transport_error};
 pub use shards::{Dealer, Hand, deal_to};
+pub use silent::{Arriving, Silent};
 pub use socket::{Plain, Socket};
 pub use timer::OperationTimer;
 pub use turnstile::Turnstile;

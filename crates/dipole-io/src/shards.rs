@@ -45,9 +45,15 @@ impl<T> Dealer<T> {
     }
 
     /// Ends when no shard is left.
-    pub async fn abandoned(&self) {
-        for hand in &self.hands {
-            hand.closed().await;
+    pub fn abandoned(&self) -> impl Future<Output = ()> + Send + use<T>
+    where
+        T: Send,
+    {
+        let hands = self.hands.clone();
+        async move {
+            for hand in hands {
+                hand.closed().await;
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! First come, first served.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Mutex;
 
@@ -12,10 +14,15 @@ pub struct Turnstile {
 }
 
 impl Turnstile {
-    /// True when nobody waits: then a call that does not wait may take what there is.
-    #[must_use]
-    pub fn is_free(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) == 0
+    /// What `opened` gives without waiting; `None` when it would wait, or others do already.
+    pub fn at_once<T>(&self, opened: impl Future<Output = T>) -> Option<T> {
+        if self.waiting.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        match pin!(opened).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(opened) => Some(opened),
+            Poll::Pending => None,
+        }
     }
 
     /// Waits for `opened` after all that came before have what they wait for or have given up.

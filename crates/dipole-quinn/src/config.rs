@@ -3,64 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dipole_io::QuicOptions;
 use dipole_net::{Error, Result, StreamOptions, TlsFault};
 use dipole_tls::{ClientTls, ServerTls};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{IdleTimeout, TransportConfig, VarInt};
 use rustls::server::ProducesTickets;
-
-/// What an endpoint does, apart from the connections' own options.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct QuinnOptions {
-    /// The protocols to accept, and to offer where a dial names none, best first (RFC 7301).
-    /// Default `h3`.
-    pub alpn: Vec<Bytes>,
-    /// When a client first has to prove that it is at its address (RFC 9000 section 8.1.2).
-    /// Default: above 256 pending handshakes.
-    pub retry: Retry,
-    /// Handshakes that may be pending at once; further ones are refused. Default 4096.
-    pub pending_handshakes: usize,
-    /// The size of the socket's buffers to ask the system for, in bytes, which may give less.
-    /// Default 2 MiB.
-    pub socket_buffer: usize,
-    /// Leaves cutting a batch into packets to the kernel (GSO), where it can. Default true.
-    pub segmentation_offload: bool,
-}
-
-impl Default for QuinnOptions {
-    fn default() -> Self {
-        Self {
-            alpn: vec![Bytes::from_static(b"h3")],
-            retry: Retry::Above(256),
-            pending_handshakes: 4096,
-            socket_buffer: 2 << 20,
-            segmentation_offload: true,
-        }
-    }
-}
-
-/// When a client that has not shown a token is sent back for one: it costs a round trip, and the
-/// server holds nothing meanwhile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retry {
-    /// Never.
-    Never,
-    /// When more handshakes than this are pending.
-    Above(usize),
-    /// Each time.
-    Always,
-}
-
-impl Retry {
-    pub(crate) fn applies(self, pending: usize) -> bool {
-        match self {
-            Self::Never => false,
-            Self::Above(limit) => pending > limit,
-            Self::Always => true,
-        }
-    }
-}
 
 /// The only version: quinn's others are drafts.
 pub(crate) const VERSION: u32 = 1;
@@ -69,10 +17,10 @@ pub(crate) const VERSION: u32 = 1;
 pub(crate) fn server_config(
     tls: &ServerTls,
     streams: &StreamOptions,
-    options: &QuinnOptions,
+    options: &QuicOptions,
 ) -> Result<quinn::ServerConfig> {
     let mut tls = tls.rustls_config();
-    tls.alpn_protocols = protocols(&options.alpn);
+    tls.alpn_protocols = options.protocols(&[]);
     // RFC 9001 section 4.6.1: all or nothing.
     tls.max_early_data_size = if streams.early_data { u32::MAX } else { 0 };
     if streams.early_data {
@@ -92,20 +40,16 @@ pub(crate) fn client_config(
     tls: &ClientTls,
     alpn: &[Bytes],
     streams: &StreamOptions,
-    options: &QuinnOptions,
+    options: &QuicOptions,
 ) -> Result<quinn::ClientConfig> {
     let mut tls = tls.rustls_config();
-    tls.alpn_protocols = protocols(if alpn.is_empty() { &options.alpn } else { alpn });
+    tls.alpn_protocols = options.protocols(alpn);
     tls.enable_early_data = streams.early_data;
     let crypto = QuicClientConfig::try_from(tls)
         .map_err(|error| Error::tls(TlsFault::Configuration, error))?;
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
     config.transport_config(transport_config(streams, options)).version(VERSION);
     Ok(config)
-}
-
-fn protocols(alpn: &[Bytes]) -> Vec<Vec<u8>> {
-    alpn.iter().map(|protocol| protocol.to_vec()).collect()
 }
 
 /// Sessions are kept in memory instead.
@@ -134,7 +78,7 @@ pub(crate) fn endpoint_config() -> quinn::EndpointConfig {
     config
 }
 
-fn transport_config(streams: &StreamOptions, options: &QuinnOptions) -> Arc<TransportConfig> {
+fn transport_config(streams: &StreamOptions, options: &QuicOptions) -> Arc<TransportConfig> {
     let mut config = TransportConfig::default();
     // A time too long for the wire (2^62 ms) is as good as none.
     let idle = streams.idle_timeout.and_then(|time| IdleTimeout::try_from(time).ok());

@@ -1,9 +1,7 @@
 //! A connection of streams.
 
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use dipole_io::Turnstile;
@@ -83,20 +81,6 @@ impl QuinnConn {
     }
 }
 
-/// What is there without waiting, and without pushing in front of those that wait.
-fn at_once<T>(
-    openers: &Turnstile,
-    open: impl Future<Output = Result<T, ConnectionError>>,
-) -> Option<Result<T, ConnectionError>> {
-    if !openers.is_free() {
-        return None;
-    }
-    match pin!(open).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(opened) => Some(opened),
-        Poll::Pending => None,
-    }
-}
-
 impl StreamConn for QuinnConn {
     fn accept_stream(&self) -> BoxFuture<'_, Result<Stream>> {
         Box::pin(async {
@@ -118,7 +102,7 @@ impl StreamConn for QuinnConn {
     }
 
     fn open_stream(&self) -> Result<Stream> {
-        match at_once(&self.openers, self.inner.open_bi()) {
+        match self.openers.at_once(self.inner.open_bi()) {
             Some(opened) => {
                 opened.map(|halves| self.opened(halves)).map_err(|error| self.ending.error(error))
             }
@@ -128,7 +112,7 @@ impl StreamConn for QuinnConn {
 
     fn open_stream_sync(&self) -> BoxFuture<'_, Result<Stream>> {
         Box::pin(async {
-            let opened = match at_once(&self.openers, self.inner.open_bi()) {
+            let opened = match self.openers.at_once(self.inner.open_bi()) {
                 Some(opened) => opened,
                 None => self.openers.pass(self.inner.open_bi()).await,
             };
@@ -137,7 +121,7 @@ impl StreamConn for QuinnConn {
     }
 
     fn open_uni_stream(&self) -> Result<BoxSend> {
-        match at_once(&self.uni_openers, self.inner.open_uni()) {
+        match self.uni_openers.at_once(self.inner.open_uni()) {
             Some(opened) => {
                 opened.map(|send| self.opened_uni(send)).map_err(|error| self.ending.error(error))
             }
@@ -147,7 +131,7 @@ impl StreamConn for QuinnConn {
 
     fn open_uni_stream_sync(&self) -> BoxFuture<'_, Result<BoxSend>> {
         Box::pin(async {
-            let opened = match at_once(&self.uni_openers, self.inner.open_uni()) {
+            let opened = match self.uni_openers.at_once(self.inner.open_uni()) {
                 Some(opened) => opened,
                 None => self.uni_openers.pass(self.inner.open_uni()).await,
             };

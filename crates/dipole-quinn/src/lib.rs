@@ -2,7 +2,7 @@
 //!
 //! One value, [`Quinn`], is both its transport and its dialer. What a connection may do is in
 //! [`StreamOptions`](dipole_net::StreamOptions), which come with each call; what an endpoint does is
-//! in [`QuinnOptions`]. One UDP port serves all shards.
+//! in [`QuicOptions`]. One UDP port serves all shards.
 //!
 //! ```
 //! use dipole_net::{DialOptions, DialerExt, ListenOptions, SendStreamExt, Transport};
@@ -37,6 +37,6 @@ mod receive;
 mod send;
 mod transport;
 
-pub use config::{QuinnOptions, Retry};
+pub use dipole_io::{QuicOptions, Retry};
 pub use offload::Offload;
 pub use transport::Quinn;

@@ -4,10 +4,9 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use dipole_io::{Hand, deal_to};
+use dipole_io::{Hand, QuicOptions, deal_to};
 use dipole_net::{Addr, ErrorKind, Incoming, ListenOptions, Listener, Result};
 
-use crate::QuinnOptions;
 use crate::handshake::{Arrival, accept};
 use crate::port::Port;
 
@@ -23,7 +22,7 @@ pub(crate) fn listeners(
     socket: UdpSocket,
     config: quinn::ServerConfig,
     options: &ListenOptions,
-    endpoint: QuinnOptions,
+    endpoint: QuicOptions,
 ) -> Result<Vec<Box<dyn Listener>>> {
     let (dealer, hands) = deal_to(options.shards, options.backlog);
     let port = Arc::new(Port::new(socket, config, dealer, options.shards, endpoint)?);

@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use dipole_io::Dealer;
+use dipole_io::{Dealer, QuicOptions};
 use dipole_net::{Error, ErrorKind, Result};
 use quinn::{Endpoint, TokioRuntime};
 
-use crate::QuinnOptions;
 use crate::config::endpoint_config;
 use crate::handshake::Arrival;
 
@@ -31,7 +30,7 @@ struct Bound {
     config: quinn::ServerConfig,
     dealer: Dealer<Arrival>,
     shards: NonZeroUsize,
-    options: QuinnOptions,
+    options: QuicOptions,
 }
 
 impl Port {
@@ -40,7 +39,7 @@ impl Port {
         config: quinn::ServerConfig,
         dealer: Dealer<Arrival>,
         shards: NonZeroUsize,
-        options: QuinnOptions,
+        options: QuicOptions,
     ) -> Result<Self> {
         let local = socket.local_addr()?;
         let bound = Bound { socket, config, dealer, shards, options };
@@ -96,7 +95,7 @@ pub(crate) fn endpoint(socket: UdpSocket, config: Option<quinn::ServerConfig>) -
 }
 
 /// Deals the arriving connections out until all shards are gone; then the endpoint takes no more.
-async fn deal(endpoint: Endpoint, mut dealer: Dealer<Arrival>, options: QuinnOptions) {
+async fn deal(endpoint: Endpoint, mut dealer: Dealer<Arrival>, options: QuicOptions) {
     let pending = Pending::default();
     loop {
         let incoming = tokio::select! {

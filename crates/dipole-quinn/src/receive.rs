@@ -6,12 +6,12 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use dipole_io::StreamDeadline;
+use dipole_io::{Arriving, StreamDeadline, broken_here};
 use dipole_net::{Error, ErrorKind, Initiator, ReceiveStream, Result};
 use quinn::ReadError;
 
 use crate::conn::Ending;
-use crate::error::{broken_here, early_data_rejected, varint};
+use crate::error::{early_data_rejected, varint};
 
 /// A receiving half on quinn.
 pub(crate) struct QuinnReceive {
@@ -36,18 +36,6 @@ impl QuinnReceive {
     pub(crate) fn new(inner: quinn::RecvStream, ending: Arc<Ending>, is_early_data: bool) -> Self {
         let (deadline, state) = (StreamDeadline::default(), State::Open);
         Self { inner, ending, deadline, state, is_early_data }
-    }
-
-    /// Ready when the stream has data, its end or a reset, which is kept for its reader.
-    pub(crate) fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.poll_next(cx) {
-            Poll::Ready(Ok(Some(bytes))) => self.state = State::Begun(bytes),
-            Poll::Ready(Ok(None)) => {}
-            Poll::Ready(Err(_)) if matches!(self.state, State::Broken(_)) => {}
-            // The connection's error comes to whoever accepts, not as a stream.
-            Poll::Ready(Err(_)) | Poll::Pending => return Poll::Pending,
-        }
-        Poll::Ready(())
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
@@ -84,6 +72,19 @@ impl QuinnReceive {
         };
         self.state = State::Broken(error.clone());
         error
+    }
+}
+
+impl Arriving for QuinnReceive {
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.poll_next(cx) {
+            Poll::Ready(Ok(Some(bytes))) => self.state = State::Begun(bytes),
+            Poll::Ready(Ok(None)) => {}
+            Poll::Ready(Err(_)) if matches!(self.state, State::Broken(_)) => {}
+            // The connection's error comes to whoever accepts, not as a stream.
+            Poll::Ready(Err(_)) | Poll::Pending => return Poll::Pending,
+        }
+        Poll::Ready(())
     }
 }
 

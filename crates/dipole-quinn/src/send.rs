@@ -6,12 +6,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
-use dipole_io::StreamDeadline;
+use dipole_io::{StreamDeadline, broken_here};
 use dipole_net::{Error, ErrorKind, Result, SendStream};
 use quinn::{StoppedError, VarInt, WriteError};
 
 use crate::conn::Ending;
-use crate::error::{broken_here, early_data_rejected, varint};
+use crate::error::{early_data_rejected, varint};
 
 /// A sending half on quinn.
 pub(crate) struct QuinnSend {

@@ -1,14 +1,12 @@
 //! Binding addresses.
 
-use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
-
+use dipole_io::QuicOptions;
 use dipole_net::{
     Addr, Capabilities, Error, ErrorKind, ListenOptions, Listener, Result, Transport,
 };
+use dipole_sockets::listen_udp;
 use dipole_tls::{ClientTls, ServerTls};
-use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::QuinnOptions;
 use crate::config::server_config;
 use crate::listener::listeners;
 
@@ -17,32 +15,32 @@ use crate::listener::listeners;
 pub struct Quinn {
     server: Option<ServerTls>,
     pub(crate) client: Option<ClientTls>,
-    pub(crate) options: QuinnOptions,
+    pub(crate) options: QuicOptions,
 }
 
 impl Quinn {
     /// Listens with the certificates of `server` and dials with the trust of `client`, the same as
-    /// over TCP. The protocols are [`QuinnOptions::alpn`].
+    /// over TCP. The protocols are [`QuicOptions::alpn`].
     #[must_use]
     pub fn new(server: ServerTls, client: ClientTls) -> Self {
-        Self { server: Some(server), client: Some(client), options: QuinnOptions::default() }
+        Self { server: Some(server), client: Some(client), options: QuicOptions::default() }
     }
 
     /// Only listens.
     #[must_use]
     pub fn server(tls: ServerTls) -> Self {
-        Self { server: Some(tls), client: None, options: QuinnOptions::default() }
+        Self { server: Some(tls), client: None, options: QuicOptions::default() }
     }
 
     /// Only dials.
     #[must_use]
     pub fn client(tls: ClientTls) -> Self {
-        Self { server: None, client: Some(tls), options: QuinnOptions::default() }
+        Self { server: None, client: Some(tls), options: QuicOptions::default() }
     }
 
     /// With other options of the endpoint.
     #[must_use]
-    pub fn with_options(mut self, options: QuinnOptions) -> Self {
+    pub fn with_options(mut self, options: QuicOptions) -> Self {
         self.options = options;
         self
     }
@@ -81,45 +79,8 @@ impl Quinn {
         let Some(tls) = &self.server else {
             return Err(Error::with_message(ErrorKind::Unsupported, "there is no certificate"));
         };
-        let socket = match addr {
-            Addr::Ip(ip) => bind(*ip, options.only_ipv6, &self.options)?,
-            Addr::Host(host, port) => self.bind_host(host, *port, options)?,
-            _ => return Err(ErrorKind::Unsupported.into()),
-        };
+        let socket = listen_udp(addr, options, self.options.socket_buffer)?;
         let config = server_config(tls, &options.streams, &self.options)?;
         listeners(socket, config, options, self.options.clone())
     }
-
-    /// The first of the host's addresses that can be bound.
-    fn bind_host(&self, host: &str, port: u16, options: &ListenOptions) -> Result<UdpSocket> {
-        let addrs = (host, port)
-            .to_socket_addrs()
-            .map_err(|error| Error::with_source(ErrorKind::UnknownHost, error))?;
-        let mut last = Error::new(ErrorKind::UnknownHost);
-        for addr in addrs {
-            match bind(addr, options.only_ipv6, &self.options) {
-                Ok(socket) => return Ok(socket),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-}
-
-/// A UDP socket at `addr`, which is nobody else's.
-pub(crate) fn bind(
-    addr: SocketAddr,
-    only_ipv6: Option<bool>,
-    options: &QuinnOptions,
-) -> Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
-    if let (true, Some(only_ipv6)) = (addr.is_ipv6(), only_ipv6) {
-        socket.set_only_v6(only_ipv6)?;
-    }
-    socket.set_nonblocking(true)?;
-    // The system gives what it allows; less is slower, not wrong.
-    drop(socket.set_recv_buffer_size(options.socket_buffer));
-    drop(socket.set_send_buffer_size(options.socket_buffer));
-    socket.bind(&addr.into())?;
-    Ok(socket.into())
 }

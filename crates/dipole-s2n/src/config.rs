@@ -1,11 +1,17 @@
-//! A connection's options as s2n-quic's limits, and TLS as its provider.
+//! What an endpoint does, as s2n-quic's providers.
 
+use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dipole_io::QuicOptions;
 use dipole_net::{Error, ErrorKind, Result, StreamOptions, TlsFault};
 use dipole_tls::{ClientTls, ServerTls};
+use s2n_quic::provider::endpoint_limits::{
+    ConnectionAttempt, Limiter, Outcome, default::Limits as Usual,
+};
+use s2n_quic::provider::io::tokio::Provider as Io;
 use s2n_quic::provider::limits::Limits;
 use s2n_quic::provider::tls::rustls::{Client, Server};
 
@@ -42,23 +48,60 @@ pub(crate) fn limits(streams: &StreamOptions) -> Result<Limits> {
     limits().map_err(|error| Error::with_source(ErrorKind::InvalidInput, error))
 }
 
+/// Which connections an endpoint begins to shake hands with.
+pub(crate) struct Attempts {
+    options: QuicOptions,
+    usual: Usual,
+}
+
+impl Attempts {
+    pub(crate) fn new(options: QuicOptions) -> Self {
+        Self { options, usual: Usual::default() }
+    }
+}
+
+impl Limiter for Attempts {
+    fn on_connection_attempt(&mut self, attempt: &ConnectionAttempt<'_>) -> Outcome {
+        if attempt.inflight_handshakes >= self.options.pending_handshakes {
+            return Outcome::close();
+        }
+        // s2n-quic asks again when the client comes back with a token, and then retries no more.
+        match self.options.retry.applies(attempt.inflight_handshakes) {
+            true => Outcome::retry(),
+            false => self.usual.on_connection_attempt(attempt),
+        }
+    }
+}
+
+/// The queue of received packets between the socket and an endpoint with one connection. s2n-quic's
+/// own size, 8 MiB, is for servers.
+const DIALED_QUEUE: usize = 512 << 10;
+
+/// A listener's socket.
+pub(crate) fn listening_io(socket: UdpSocket, options: &QuicOptions) -> Result<Io> {
+    let io = Io::builder().with_rx_socket(socket)?.with_gso(options.segmentation_offload)?;
+    Ok(io.build()?)
+}
+
+/// A dial's socket.
+pub(crate) fn dialing_io(socket: UdpSocket, options: &QuicOptions) -> Result<Io> {
+    let io = Io::builder().with_rx_socket(socket)?.with_gso(options.segmentation_offload)?;
+    Ok(io.with_internal_recv_buffer_size(DIALED_QUEUE)?.build()?)
+}
+
 /// A listener's TLS.
-pub(crate) fn server_tls(tls: &ServerTls, alpn: &[Bytes]) -> Server {
+pub(crate) fn server_tls(tls: &ServerTls, options: &QuicOptions) -> Server {
     let mut config = tls.rustls_config();
-    config.alpn_protocols = protocols(alpn);
+    config.alpn_protocols = options.protocols(&[]);
     config.max_early_data_size = 0;
     Server::from(Arc::new(config))
 }
 
 /// A dial's TLS.
-pub(crate) fn client_tls(tls: &ClientTls, alpn: &[Bytes]) -> Client {
+pub(crate) fn client_tls(tls: &ClientTls, asked: &[Bytes], options: &QuicOptions) -> Client {
     let mut config = tls.rustls_config();
-    config.alpn_protocols = protocols(alpn);
+    config.alpn_protocols = options.protocols(asked);
     Client::from(Arc::new(config))
-}
-
-fn protocols(alpn: &[Bytes]) -> Vec<Vec<u8>> {
-    alpn.iter().map(|protocol| protocol.to_vec()).collect()
 }
 
 /// Of an endpoint that does not start.

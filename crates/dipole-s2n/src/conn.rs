@@ -2,36 +2,42 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use dipole_io::Turnstile;
 use dipole_net::{
     Addr, BoxFuture, BoxReceive, BoxSend, Error, ErrorKind, Initiator, Result, Stream, StreamConn,
     StreamConnStats, StreamOptions, TlsInfo,
 };
-use s2n_quic::connection::{Error as ConnectionError, Handle};
+use s2n_quic::connection::{
+    BidirectionalStreamAcceptor, Error as ConnectionError, Handle, ReceiveStreamAcceptor,
+};
 use s2n_quic::stream::{BidirectionalStream, SendStream};
 
 use crate::arrivals::Arrivals;
 use crate::config::VERSION;
 use crate::error::{application_code, connection_error};
+use crate::events::ConnectionEvents;
+use crate::known::Known;
+use crate::opener::Opener;
 use crate::receive::S2nReceive;
 use crate::send::S2nSend;
 
 /// A connection on s2n-quic.
 pub(crate) struct S2nConn {
     shared: Arc<Shared>,
-    arrivals: Arrivals,
+    streams: Arrivals<BidirectionalStreamAcceptor, (S2nSend, S2nReceive)>,
+    uni_streams: Arrivals<ReceiveStreamAcceptor, S2nReceive>,
+    openers: Opener,
+    uni_openers: Opener,
     local: SocketAddr,
     tls: TlsInfo,
-    openers: Turnstile,
-    uni_openers: Turnstile,
 }
 
 /// What the connection and its streams have in common; the connection is closed with the last.
 pub(crate) struct Shared {
     handle: Handle,
+    known: Arc<Known>,
     closed_here: OnceLock<Error>,
     ended: OnceLock<Error>,
     /// The last that is known.
@@ -39,20 +45,22 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// What the endpoint's events tell of it.
+    pub(crate) fn known(&self) -> &Known {
+        &self.known
+    }
+
     /// s2n-quic's error in the contract's words; the first one is the connection's for good.
     pub(crate) fn error(&self, error: ConnectionError) -> Error {
-        self.ended.get_or_init(|| connection_error(error, self.closed_here.get())).clone()
+        let words = || connection_error(error, self.closed_here.get(), self.known.reason());
+        self.ended.get_or_init(words).clone()
     }
-}
 
-impl Shared {
-    /// Why the connection has ended, where whoever accepts is told only that it has: opening says
-    /// more.
+    /// Why the connection has ended, where whoever accepts is told only that it has.
     pub(crate) fn why(&self) -> Error {
-        let mut handle = self.handle.clone();
-        match handle.poll_open_send_stream(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Err(error)) => self.error(error),
-            _ => self.closed_here.get().cloned().unwrap_or_else(|| ErrorKind::Closed.into()),
+        match self.known.ended() {
+            Some(error) => self.error(error),
+            None => self.closed_here.get().cloned().unwrap_or_else(|| ErrorKind::Closed.into()),
         }
     }
 }
@@ -64,12 +72,16 @@ impl Drop for Shared {
 }
 
 impl S2nConn {
+    /// `bound` is this end's address unless s2n-quic knows better.
     pub(crate) fn new(
         conn: s2n_quic::Connection,
         bound: SocketAddr,
         options: &StreamOptions,
-    ) -> Self {
+    ) -> Result<Self> {
         let (mut handle, acceptor) = conn.split();
+        let known = handle
+            .query_event_context(|events: &ConnectionEvents| Arc::clone(&events.known))
+            .map_err(|error| Error::with_message(ErrorKind::Closed, error.to_string()))?;
         if options.keep_alive.is_some() {
             // Refused when the connection has ended already, as the first call will tell.
             _ = handle.keep_alive(true);
@@ -78,83 +90,64 @@ impl S2nConn {
             Ok(local) if !local.ip().is_unspecified() => local,
             _ => bound,
         };
-        let mut tls = TlsInfo::default();
-        tls.version = "TLSv1.3".into();
-        tls.alpn = handle.application_protocol().ok().filter(|alpn| !alpn.is_empty());
-        tls.server_name = handle
-            .server_name()
-            .ok()
-            .flatten()
-            .map(|name| String::from_utf8_lossy(name.as_bytes()).into());
-        let shared = Arc::new(Shared {
-            peer: Mutex::new(handle.remote_addr().ok()),
-            handle,
-            closed_here: OnceLock::new(),
-            ended: OnceLock::new(),
-        });
-        let arrivals = Arrivals::start(acceptor, &shared);
-        let (openers, uni_openers) = (Turnstile::default(), Turnstile::default());
-        Self { shared, arrivals, local, tls, openers, uni_openers }
+        let (streams, uni_streams) = acceptor.split();
+        Ok(Self {
+            streams: Arrivals::new(streams),
+            uni_streams: Arrivals::new(uni_streams),
+            openers: Opener::new(handle.clone()),
+            uni_openers: Opener::new(handle.clone()),
+            local,
+            tls: tls_info(&handle),
+            shared: Arc::new(Shared {
+                peer: Mutex::new(handle.remote_addr().ok()),
+                handle,
+                known,
+                closed_here: OnceLock::new(),
+                ended: OnceLock::new(),
+            }),
+        })
     }
 
-    /// Polls with a handle of the call's own: each has one place in s2n-quic's queue.
-    fn opening<T>(
-        &self,
-        poll: impl Fn(&mut Handle, &mut Context<'_>) -> Poll<Result<T, ConnectionError>>,
-    ) -> impl Future<Output = Result<T, ConnectionError>> {
-        let mut handle = self.shared.handle.clone();
-        std::future::poll_fn(move |cx| poll(&mut handle, cx))
+    fn halves(&self, stream: BidirectionalStream) -> (S2nSend, S2nReceive) {
+        let (receive, send) = stream.split();
+        let receive = S2nReceive::new(receive, Arc::clone(&self.shared));
+        (S2nSend::new(send, Arc::clone(&self.shared)), receive)
     }
 
     fn stream(&self, stream: BidirectionalStream) -> Stream {
-        let (receive, send) = stream.split();
-        let shared = &self.shared;
-        Stream {
-            send: Box::new(S2nSend::new(send, Arc::clone(shared))),
-            receive: Box::new(S2nReceive::new(receive, Some(Arc::clone(shared)))),
-        }
+        boxed(self.halves(stream))
     }
 
     fn uni_stream(&self, send: SendStream) -> BoxSend {
         Box::new(S2nSend::new(send, Arc::clone(&self.shared)))
     }
 
-    async fn open<T>(
-        &self,
-        openers: &Turnstile,
-        poll: impl Fn(&mut Handle, &mut Context<'_>) -> Poll<Result<T, ConnectionError>> + Copy,
-    ) -> Result<T> {
-        let opened = match at_once(openers, self.opening(poll)) {
-            Some(opened) => opened,
-            None => openers.pass(self.opening(poll)).await,
-        };
-        opened.map_err(|error| self.shared.error(error))
-    }
-
-    fn open_now<T>(
-        &self,
-        openers: &Turnstile,
-        poll: impl Fn(&mut Handle, &mut Context<'_>) -> Poll<Result<T, ConnectionError>>,
-    ) -> Result<T> {
-        match at_once(openers, self.opening(poll)) {
+    /// What was opened without waiting, or why nothing was.
+    fn opened<T>(&self, opened: Option<Result<T, ConnectionError>>) -> Result<T> {
+        match opened {
             Some(opened) => opened.map_err(|error| self.shared.error(error)),
-            None => Err(self.arrivals.ended().unwrap_or_else(|| ErrorKind::StreamLimit.into())),
+            None => Err(match self.shared.known.ended() {
+                Some(error) => self.shared.error(error),
+                None => ErrorKind::StreamLimit.into(),
+            }),
         }
     }
 }
 
-/// What is there without waiting, and without pushing in front of those that wait.
-fn at_once<T>(
-    openers: &Turnstile,
-    open: impl Future<Output = Result<T, ConnectionError>>,
-) -> Option<Result<T, ConnectionError>> {
-    if !openers.is_free() {
-        return None;
-    }
-    match std::pin::pin!(open).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(opened) => Some(opened),
-        Poll::Pending => None,
-    }
+fn boxed((send, receive): (S2nSend, S2nReceive)) -> Stream {
+    Stream { send: Box::new(send), receive: Box::new(receive) }
+}
+
+fn tls_info(handle: &Handle) -> TlsInfo {
+    let mut tls = TlsInfo::default();
+    tls.version = "TLSv1.3".into();
+    tls.alpn = handle.application_protocol().ok().filter(|alpn| !alpn.is_empty());
+    tls.server_name = handle
+        .server_name()
+        .ok()
+        .flatten()
+        .map(|name| String::from_utf8_lossy(name.as_bytes()).into());
+    tls
 }
 
 fn poll_bidi(
@@ -174,38 +167,46 @@ fn poll_uni(
 impl StreamConn for S2nConn {
     fn accept_stream(&self) -> BoxFuture<'_, Result<Stream>> {
         Box::pin(async {
-            let (send, mut receive) = self.arrivals.next().await?;
-            receive.hold(Arc::clone(&self.shared));
-            let send = S2nSend::new(send, Arc::clone(&self.shared));
-            Ok(Stream { send: Box::new(send), receive: Box::new(receive) })
+            let accept = |acceptor: &mut BidirectionalStreamAcceptor, cx: &mut Context<'_>| {
+                let accepted = acceptor.poll_accept_bidirectional_stream(cx);
+                accepted.map_ok(|stream| stream.map(|stream| self.halves(stream)))
+            };
+            self.streams.next(&self.shared, accept).await.map(boxed)
         })
     }
 
     fn accept_uni_stream(&self) -> BoxFuture<'_, Result<BoxReceive>> {
         Box::pin(async {
-            let mut receive = self.arrivals.next_uni().await?;
-            receive.hold(Arc::clone(&self.shared));
+            let accept = |acceptor: &mut ReceiveStreamAcceptor, cx: &mut Context<'_>| {
+                let accepted = acceptor.poll_accept_receive_stream(cx);
+                accepted.map_ok(|stream| {
+                    stream.map(|stream| S2nReceive::new(stream, Arc::clone(&self.shared)))
+                })
+            };
+            let receive = self.uni_streams.next(&self.shared, accept).await?;
             Ok(Box::new(receive) as BoxReceive)
         })
     }
 
     fn open_stream(&self) -> Result<Stream> {
-        self.open_now(&self.openers, poll_bidi).map(|stream| self.stream(stream))
+        self.opened(self.openers.now(poll_bidi, |stream| self.stream(stream)))
     }
 
     fn open_stream_sync(&self) -> BoxFuture<'_, Result<Stream>> {
         Box::pin(async {
-            self.open(&self.openers, poll_bidi).await.map(|stream| self.stream(stream))
+            let opened = self.openers.wait(poll_bidi, |stream| self.stream(stream)).await;
+            self.opened(Some(opened))
         })
     }
 
     fn open_uni_stream(&self) -> Result<BoxSend> {
-        self.open_now(&self.uni_openers, poll_uni).map(|send| self.uni_stream(send))
+        self.opened(self.uni_openers.now(poll_uni, |send| self.uni_stream(send)))
     }
 
     fn open_uni_stream_sync(&self) -> BoxFuture<'_, Result<BoxSend>> {
         Box::pin(async {
-            self.open(&self.uni_openers, poll_uni).await.map(|send| self.uni_stream(send))
+            let opened = self.uni_openers.wait(poll_uni, |send| self.uni_stream(send)).await;
+            self.opened(Some(opened))
         })
     }
 
@@ -215,11 +216,14 @@ impl StreamConn for S2nConn {
     }
 
     fn closed(&self) -> BoxFuture<'_, Error> {
-        Box::pin(self.arrivals.end())
+        Box::pin(async {
+            let error = self.shared.known.end().await;
+            self.shared.error(error)
+        })
     }
 
     fn close_with_error(&self, code: u64, reason: &[u8]) {
-        if self.arrivals.ended().is_some() {
+        if self.shared.known.ended().is_some() {
             return;
         }
         let code = application_code(code);
@@ -254,7 +258,6 @@ impl StreamConn for S2nConn {
     }
 
     fn stats(&self) -> StreamConnStats {
-        // s2n-quic tells them to subscribers of events only.
-        StreamConnStats::default()
+        self.shared.known.stats()
     }
 }

@@ -1,11 +1,17 @@
 //! Network library: QUIC streams on s2n-quic (RFC 9000, 9001).
 //!
-//! **Unfinished**: `tests/conformance.rs` lists the statements of the contract that it does not keep
-//! yet, so neither the crate `dipole` nor the command offers it.
-//!
 //! One value, [`S2n`], is both its transport and its dialer. What a connection may do is in
-//! [`StreamOptions`](dipole_net::StreamOptions), which come with each call. One UDP port serves all
-//! shards.
+//! [`StreamOptions`](dipole_net::StreamOptions), which come with each call; what an endpoint does is
+//! in [`QuicOptions`]. One UDP port serves all shards.
+//!
+//! What s2n-quic has not, so that [`Capabilities`](dipole_net::Capabilities) name it absent:
+//!
+//! - Migration (S30). A connection does outlive a change of its client's address, but not one between
+//!   ports below and above 49152, and systems give clients both; nor a fifth one. Both are built in.
+//! - Priorities of streams (S24), and early data over rustls (S32).
+//! - Datagrams (S31): they are behind a feature that it calls unstable.
+//!
+//! Nor does it send the reason of a close, tell a server the client's certificate, or write qlog.
 //!
 //! ```
 //! use dipole_net::{DialOptions, DialerExt, ListenOptions, SendStreamExt, Transport};
@@ -32,10 +38,14 @@ mod config;
 mod conn;
 mod dialer;
 mod error;
+mod events;
+mod known;
 mod listener;
+mod opener;
 mod port;
 mod receive;
 mod send;
 mod transport;
 
+pub use dipole_io::{QuicOptions, Retry};
 pub use transport::S2n;

@@ -1,38 +1,31 @@
 //! Accepting connections.
 
-use std::net::UdpSocket;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use dipole_io::{Hand, deal_to};
 use dipole_net::{
-    Addr, Connection, ErrorKind, Incoming, ListenOptions, Listener, Result, StreamConn,
+    Addr, Connection, ErrorKind, Incoming, ListenOptions, Listener, Result, StreamOptions,
 };
-use s2n_quic::provider::limits::Limits;
-use s2n_quic::provider::tls::rustls::Server as ServerTls;
 
 use crate::conn::S2nConn;
-use crate::port::Port;
+use crate::error::connection_error;
+use crate::events::Arrival;
+use crate::port::{Bound, Port};
 
-/// One shard of a port. s2n-quic shakes hands itself, so a connection arrives with that done.
+/// One shard of a port.
 struct S2nListener {
     port: Arc<Port>,
-    hand: Hand<s2n_quic::Connection>,
-    options: Arc<ListenOptions>,
+    hand: Hand<Arrival>,
+    streams: StreamOptions,
 }
 
-/// The shards of the port that `socket` is bound to.
-pub(crate) fn listeners(
-    socket: UdpSocket,
-    tls: ServerTls,
-    limits: Limits,
-    options: &ListenOptions,
-) -> Result<Vec<Box<dyn Listener>>> {
+/// The shards of a port.
+pub(crate) fn listeners(bound: Bound, options: &ListenOptions) -> Result<Vec<Box<dyn Listener>>> {
     let (dealer, hands) = deal_to(options.shards, options.backlog);
-    let port = Arc::new(Port::new(socket, tls, limits, dealer, options.shards)?);
-    let options = Arc::new(options.clone());
+    let port = Arc::new(Port::new(bound, dealer)?);
     let shard = |hand| -> Box<dyn Listener> {
-        Box::new(S2nListener { port: Arc::clone(&port), hand, options: Arc::clone(&options) })
+        Box::new(S2nListener { port: Arc::clone(&port), hand, streams: options.streams.clone() })
     };
     Ok(hands.into_iter().map(shard).collect())
 }
@@ -40,12 +33,24 @@ pub(crate) fn listeners(
 impl Listener for S2nListener {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming>> {
         self.port.open()?;
-        let Some(conn) = ready!(self.hand.poll_take(cx)) else {
+        let Some(arrival) = ready!(self.hand.poll_take(cx)) else {
             return Poll::Ready(Err(ErrorKind::Closed.into()));
         };
-        let conn = S2nConn::new(conn, self.port.local_addr(), &self.options.streams);
-        let peer = conn.peer_addr();
-        Poll::Ready(Ok(Incoming::ready(peer, Connection::Streams(Box::new(conn)))))
+        let peer = Addr::Ip(arrival.peer);
+        let (bound, streams) = (self.port.local_addr(), self.streams.clone());
+        // s2n-quic shakes hands itself, within its deadline; dropped before, the connection is
+        // closed when it has.
+        let handshake = async move {
+            match arrival.shaken.await {
+                Ok(Ok(conn)) => {
+                    let conn = S2nConn::new(conn, bound, &streams)?;
+                    Ok(Connection::Streams(Box::new(conn)))
+                }
+                Ok(Err(error)) => Err(connection_error(error, None, Default::default())),
+                Err(_) => Err(ErrorKind::Closed.into()),
+            }
+        };
+        Poll::Ready(Ok(Incoming::handshake(peer, Box::pin(handshake))))
     }
 
     fn local_addr(&self) -> Addr {

@@ -5,14 +5,14 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use dipole_io::Dealer;
+use dipole_io::{Dealer, QuicOptions};
 use dipole_net::Result;
-use s2n_quic::provider::io::tokio::Provider as Io;
+use dipole_tls::ServerTls;
+use s2n_quic::Server;
 use s2n_quic::provider::limits::Limits;
-use s2n_quic::provider::tls::rustls::Server as ServerTls;
-use s2n_quic::{Connection, Server};
 
-use crate::config::start_error;
+use crate::config::{Attempts, listening_io, server_tls, start_error};
+use crate::events::{Arrival, ConnectionEvents, ServerEvents};
 
 /// A port that is bound, and served from when one of its shards is first polled: on that shard's
 /// runtime where it is the only one, on a thread of its own where there are several.
@@ -21,29 +21,22 @@ use crate::config::start_error;
 /// not the protocol's work.
 pub(crate) struct Port {
     local: SocketAddr,
-    bound: Mutex<Option<Bound>>,
+    bound: Mutex<Option<(Bound, Dealer<Arrival>)>>,
 }
 
-/// What it takes to serve the port.
-struct Bound {
-    socket: UdpSocket,
-    tls: ServerTls,
-    limits: Limits,
-    dealer: Dealer<Connection>,
-    shards: NonZeroUsize,
+/// What it takes to serve a port.
+pub(crate) struct Bound {
+    pub(crate) socket: UdpSocket,
+    pub(crate) tls: ServerTls,
+    pub(crate) limits: Limits,
+    pub(crate) options: QuicOptions,
+    pub(crate) shards: NonZeroUsize,
 }
 
 impl Port {
-    pub(crate) fn new(
-        socket: UdpSocket,
-        tls: ServerTls,
-        limits: Limits,
-        dealer: Dealer<Connection>,
-        shards: NonZeroUsize,
-    ) -> Result<Self> {
-        let local = socket.local_addr()?;
-        let bound = Bound { socket, tls, limits, dealer, shards };
-        Ok(Self { local, bound: Mutex::new(Some(bound)) })
+    pub(crate) fn new(bound: Bound, dealer: Dealer<Arrival>) -> Result<Self> {
+        let local = bound.socket.local_addr()?;
+        Ok(Self { local, bound: Mutex::new(Some((bound, dealer))) })
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
@@ -53,52 +46,62 @@ impl Port {
     /// Serves the port from now on; nothing when that is so already.
     pub(crate) fn open(&self) -> Result<()> {
         match self.bound.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(bound) if bound.shards == NonZeroUsize::MIN => {
-                let server = server(bound.socket, bound.tls, bound.limits)?;
-                tokio::spawn(deal(server, bound.dealer));
+            Some((bound, dealer)) if bound.shards == NonZeroUsize::MIN => {
+                let abandoned = dealer.abandoned();
+                tokio::spawn(serve(bound.start(dealer)?, abandoned));
                 Ok(())
             }
-            Some(bound) => bound.serve_on_a_thread(),
+            Some((bound, dealer)) => bound.serve_on_a_thread(dealer),
             None => Ok(()),
         }
     }
 }
 
 impl Bound {
-    fn serve_on_a_thread(self) -> Result<()> {
+    fn serve_on_a_thread(self, dealer: Dealer<Arrival>) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let abandoned = dealer.abandoned();
         let server = {
             let _inside = runtime.enter();
-            server(self.socket, self.tls, self.limits)?
+            self.start(dealer)?
         };
-        let serve = move || runtime.block_on(deal(server, self.dealer));
+        let serve = move || runtime.block_on(serve(server, abandoned));
         thread::Builder::new().name("dipole-s2n".into()).spawn(serve)?;
         Ok(())
     }
+
+    fn start(self, dealer: Dealer<Arrival>) -> Result<Server> {
+        Server::builder()
+            .with_tls(server_tls(&self.tls, &self.options))
+            .map_err(start_error)?
+            .with_limits(self.limits)
+            .map_err(start_error)?
+            .with_io(listening_io(self.socket, &self.options)?)
+            .map_err(start_error)?
+            .with_event(ServerEvents { dealer })
+            .map_err(start_error)?
+            .with_endpoint_limits(Attempts::new(self.options))
+            .map_err(start_error)?
+            .start()
+            .map_err(start_error)
+    }
 }
 
-fn server(socket: UdpSocket, tls: ServerTls, limits: Limits) -> Result<Server> {
-    let io = Io::builder().with_rx_socket(socket)?.build()?;
-    Server::builder()
-        .with_tls(tls)
-        .map_err(start_error)?
-        .with_limits(limits)
-        .map_err(start_error)?
-        .with_io(io)
-        .map_err(start_error)?
-        .start()
-        .map_err(start_error)
-}
-
-/// Deals the connections out until all shards are gone; then the endpoint takes no more.
-async fn deal(mut server: Server, mut dealer: Dealer<Connection>) {
+/// Gives each connection that has shaken hands to whoever waits for it, until all shards are gone;
+/// then the endpoint takes no more.
+async fn serve(mut server: Server, abandoned: impl Future<Output = ()>) {
+    let mut abandoned = std::pin::pin!(abandoned);
     loop {
         let conn = tokio::select! {
             conn = server.accept() => conn,
-            () = dealer.abandoned() => None,
+            () = &mut abandoned => None,
         };
-        let Some(conn) = conn else { break };
-        // Dropped, when no shard has room, it is closed.
-        drop(dealer.deal(conn));
+        let Some(mut conn) = conn else { break };
+        let waiting =
+            conn.query_event_context_mut(|events: &mut ConnectionEvents| events.waiting.take());
+        // Dropped, when nobody waits for it, it is closed.
+        if let Ok(Some(waiting)) = waiting {
+            drop(waiting.send(Ok(conn)));
+        }
     }
 }

@@ -5,18 +5,17 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
-use dipole_io::StreamDeadline;
+use dipole_io::{Arriving, StreamDeadline, broken_here};
 use dipole_net::{Error, ErrorKind, Initiator, ReceiveStream, Result};
 use s2n_quic::stream::{Error as StreamError, ReceiveStream as Inner};
 
 use crate::conn::Shared;
-use crate::error::{application_code, broken_here, connection_error};
+use crate::error::application_code;
 
 /// A receiving half on s2n-quic.
 pub(crate) struct S2nReceive {
-    inner: Option<Inner>,
-    /// `None` until somebody has accepted it.
-    shared: Option<Arc<Shared>>,
+    inner: Inner,
+    shared: Arc<Shared>,
     deadline: StreamDeadline,
     state: State,
 }
@@ -32,33 +31,9 @@ enum State {
 }
 
 impl S2nReceive {
-    pub(crate) fn new(inner: Inner, shared: Option<Arc<Shared>>) -> Self {
+    pub(crate) fn new(inner: Inner, shared: Arc<Shared>) -> Self {
         let (deadline, state) = (StreamDeadline::default(), State::Open);
-        Self { inner: Some(inner), shared, deadline, state }
-    }
-
-    /// Keeps the connection open from now on.
-    pub(crate) fn hold(&mut self, shared: Arc<Shared>) {
-        self.shared = Some(shared);
-    }
-
-    /// This half, out of a place that is to be dropped.
-    pub(crate) fn take(&mut self) -> Self {
-        let state = std::mem::replace(&mut self.state, State::Ended);
-        let (inner, shared) = (self.inner.take(), self.shared.take());
-        Self { inner, shared, deadline: StreamDeadline::default(), state }
-    }
-
-    /// Ready when the stream has data, its end or a reset, which is kept for its reader.
-    pub(crate) fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match ready!(self.poll_next(cx)) {
-            Ok(Some(bytes)) => self.state = State::Begun(bytes),
-            Ok(None) => {}
-            Err(_) if matches!(self.state, State::Broken(_)) => {}
-            // The connection's error comes to whoever accepts, not as a stream.
-            Err(_) => return Poll::Pending,
-        }
-        Poll::Ready(())
+        Self { inner, shared, deadline, state }
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
@@ -72,8 +47,7 @@ impl S2nReceive {
             State::Ended => return Poll::Ready(Ok(None)),
             State::Broken(error) => return Poll::Ready(Err(error.clone())),
         }
-        let Some(inner) = &mut self.inner else { return Poll::Ready(Ok(None)) };
-        inner.poll_receive(cx).map(|read| match read {
+        self.inner.poll_receive(cx).map(|read| match read {
             Ok(Some(bytes)) => Ok(Some(bytes)),
             Ok(None) => {
                 self.state = State::Ended;
@@ -86,10 +60,7 @@ impl S2nReceive {
     fn error(&mut self, error: StreamError) -> Error {
         let error = match error {
             StreamError::ConnectionError { error, .. } => {
-                return match &self.shared {
-                    Some(shared) => shared.error(error),
-                    None => connection_error(error, None),
-                };
+                return self.shared.error(error);
             }
             StreamError::StreamReset { error, .. } => {
                 let (code, by) = (u64::from(error), Initiator::Peer);
@@ -102,9 +73,22 @@ impl S2nReceive {
     }
 }
 
+impl Arriving for S2nReceive {
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match ready!(self.poll_next(cx)) {
+            Ok(Some(bytes)) => self.state = State::Begun(bytes),
+            Ok(None) => {}
+            Err(_) if matches!(self.state, State::Broken(_)) => {}
+            // The connection's error comes to whoever accepts, not as a stream.
+            Err(_) => return Poll::Pending,
+        }
+        Poll::Ready(())
+    }
+}
+
 impl ReceiveStream for S2nReceive {
     fn id(&self) -> u64 {
-        self.inner.as_ref().map_or(0, Inner::id)
+        self.inner.id()
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
@@ -114,10 +98,8 @@ impl ReceiveStream for S2nReceive {
 
     fn cancel_read(&mut self, code: u64) {
         if let State::Open | State::Begun(_) = self.state {
-            if let Some(inner) = &mut self.inner {
-                // Refused when the peer has ended it meanwhile: then there is nothing to stop.
-                _ = inner.stop_sending(application_code(code));
-            }
+            // Refused when the peer has ended it meanwhile: then there is nothing to stop.
+            _ = self.inner.stop_sending(application_code(code));
             self.state = State::Broken(broken_here(code));
             self.deadline.wake();
         }
@@ -130,8 +112,8 @@ impl ReceiveStream for S2nReceive {
 
 impl Drop for S2nReceive {
     fn drop(&mut self) {
-        if let (State::Open | State::Begun(_), Some(inner)) = (&self.state, &mut self.inner) {
-            _ = inner.stop_sending(application_code(0));
+        if let State::Open | State::Begun(_) = self.state {
+            _ = self.inner.stop_sending(application_code(0));
         }
     }
 }

@@ -29,6 +29,8 @@ pub use dipole_layers as layers;
 pub use dipole_observe as observe;
 #[cfg(feature = "quinn")]
 pub use dipole_quinn as quinn;
+#[cfg(feature = "s2n")]
+pub use dipole_s2n as s2n;
 #[cfg(feature = "sim")]
 pub use dipole_sim as sim;
 #[cfg(feature = "tokio")]

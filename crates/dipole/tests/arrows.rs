@@ -71,13 +71,13 @@ const RULES: &[Rule] = &[
         // A network library of streams. Neither HTTP nor another library.
         name: "dipole-quinn",
         own: &["dipole-net", "dipole-io", "dipole-sockets", "dipole-tls"],
-        foreign: Only(&["bytes", "quinn", "rustls", "socket2", "tokio"]),
+        foreign: Only(&["bytes", "quinn", "rustls", "tokio"]),
     },
     Rule {
         // A network library of streams. Neither HTTP nor another library.
         name: "dipole-s2n",
         own: &["dipole-net", "dipole-io", "dipole-sockets", "dipole-tls"],
-        foreign: Only(&["bytes", "rustls", "s2n-quic", "socket2", "tokio"]),
+        foreign: Only(&["bytes", "rustls", "s2n-quic", "tokio"]),
     },
     Rule {
         // The example of a network library of one's own: what a user's may depend on.

@@ -152,7 +152,7 @@ fn what_is_written_wrong_is_wrong_usage() {
     ] {
         assert!(!run(arguments).failure(2).is_empty(), "{arguments:?}");
     }
-    assert!(run(&["get", "x", "--network", "s2n"]).failure(1).contains("not part of this build"));
+    assert!(run(&["get", "x", "--network", "sim"]).failure(1).contains("reaches no other"));
 }
 
 /// What is slow is not what is tested: a pause far above it would be a fault.
