@@ -267,6 +267,8 @@ impl<K: Kernel> Reactor<K> {
             self.close(key);
         }
         self.ring.drain();
+        self.leftovers.to_wake.append(&mut self.late);
+        self.leftovers.to_wake.append(&mut self.after_turn);
     }
 
     /// Ready after one more turn of the ring: what the kernel had by now is known then.

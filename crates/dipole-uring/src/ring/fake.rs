@@ -17,12 +17,12 @@ use super::kernel::{Announcing, Completion, Copying, Kernel, Submission};
 
 /// Which descriptors are open.
 #[derive(Default)]
-pub(super) struct Descriptors {
+pub(crate) struct Descriptors {
     open: Mutex<BTreeSet<RawFd>>,
 }
 
 impl Descriptors {
-    pub(super) fn open(self: &Arc<Self>) -> FakeDescriptor {
+    pub(crate) fn open(self: &Arc<Self>) -> FakeDescriptor {
         let mut open = self.open.lock().unwrap();
         // The lowest that is free, as a real one: a number is reused as soon as it can be.
         let number = (3..).find(|number| !open.contains(number)).unwrap();
@@ -30,7 +30,7 @@ impl Descriptors {
         FakeDescriptor { number, descriptors: Arc::clone(self) }
     }
 
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.open.lock().unwrap().len()
     }
 
@@ -39,8 +39,8 @@ impl Descriptors {
     }
 }
 
-pub(super) struct FakeDescriptor {
-    pub(super) number: RawFd,
+pub(crate) struct FakeDescriptor {
+    pub(crate) number: RawFd,
     descriptors: Arc<Descriptors>,
 }
 
@@ -51,32 +51,32 @@ impl Drop for FakeDescriptor {
 }
 
 /// Numbers that a seed determines (xorshift).
-pub(super) struct Random(pub(super) u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub(super) fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 >> 8) as usize % n
     }
 
-    pub(super) fn one_in(&mut self, n: usize) -> bool {
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 }
 
 /// The byte at a place of what a descriptor receives.
-pub(super) fn pattern(at: usize) -> u8 {
+pub(crate) fn pattern(at: usize) -> u8 {
     (at % 251) as u8
 }
 
-pub(super) struct Fake {
+pub(crate) struct Fake {
     random: Random,
     /// Submissions that it takes between two enters.
     room: usize,
     /// Completes nothing at all: what is under way at the ring's end must be leaked.
-    pub(super) is_stuck: bool,
+    pub(crate) is_stuck: bool,
     queued: VecDeque<(Submission, u64)>,
     running: Vec<Running>,
     completions: VecDeque<Completion>,
@@ -84,7 +84,7 @@ pub(super) struct Fake {
     head: u16,
     descriptors: Arc<Descriptors>,
     /// Per descriptor, what was sent on it: shared, to be looked at when the ring is gone.
-    pub(super) sent: Arc<Mutex<BTreeMap<RawFd, Vec<u8>>>>,
+    pub(crate) sent: Arc<Mutex<BTreeMap<RawFd, Vec<u8>>>>,
     received: BTreeMap<RawFd, usize>,
 }
 
@@ -99,7 +99,7 @@ struct Running {
 unsafe impl Send for Fake {}
 
 impl Fake {
-    pub(super) fn new(seed: u64, room: usize, descriptors: &Arc<Descriptors>) -> Self {
+    pub(crate) fn new(seed: u64, room: usize, descriptors: &Arc<Descriptors>) -> Self {
         Self {
             random: Random(seed | 1),
             room,

@@ -13,7 +13,7 @@
 
 mod buffers;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod kernel;
 mod linux;
 mod operation;

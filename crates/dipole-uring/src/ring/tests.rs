@@ -196,3 +196,49 @@ fn a_key_of_an_operation_that_has_ended_cancels_nobody_else() {
     chaos.ring.cancel(old);
     assert!(chaos.ring.tally().submissions == submissions, "the old key found the new operation");
 }
+
+/// Runs an operation for `turns` turns, cancels it, and gives how many final reports came. Whoever
+/// starts it has nothing else under way.
+fn cancelled_after(turns: usize, seed: u64, kind: usize) -> usize {
+    let mut chaos = Chaos::new(seed);
+    match kind {
+        0 => chaos.start(Operation::AcceptMany, Vec::new()),
+        1 => chaos.start(Operation::ReceiveMany, Vec::new()),
+        2 => {
+            let address: std::net::SocketAddr = "127.0.0.1:80".parse().unwrap();
+            let address = Box::new(SockAddr::from(address));
+            chaos.start(|of| Operation::Connect(of, address), Vec::new());
+        }
+        _ => chaos.start_send(),
+    }
+    let key = chaos.running.values().next().unwrap().key;
+    let mut finals = 0;
+    for turn in 0..5_000 {
+        if turn == turns {
+            chaos.ring.cancel(key);
+        }
+        let before = chaos.running.len();
+        chaos.turn();
+        finals += before - chaos.running.len();
+        if turn > turns && chaos.running.is_empty() && !chaos.ring.has_work() {
+            break;
+        }
+    }
+    chaos.segments.clear();
+    // Its descriptor was its alone; those that it accepted were closed with their reports.
+    assert_eq!(chaos.descriptors.count(), 0, "kind {kind}, {turns} turns, seed {seed}");
+    finals
+}
+
+#[test]
+fn cancelled_at_any_point_an_operation_ends_exactly_once() {
+    const SEEDS: u64 = if cfg!(miri) { 1 } else { 30 };
+    const TURNS: usize = if cfg!(miri) { 4 } else { 12 };
+    for kind in 0..4 {
+        for turns in 0..TURNS {
+            for seed in 0..SEEDS {
+                assert_eq!(cancelled_after(turns, seed, kind), 1, "{kind}, {turns}, {seed}");
+            }
+        }
+    }
+}
