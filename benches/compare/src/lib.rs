@@ -5,6 +5,8 @@ pub mod canned;
 pub mod dipole_app;
 #[cfg(feature = "dipole")]
 pub mod dipole_conn;
+#[cfg(any(feature = "ntex-tokio", feature = "ntex-uring"))]
+pub mod ntex_app;
 pub mod routes;
 
 use std::net::{SocketAddr, TcpListener};

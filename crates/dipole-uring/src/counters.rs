@@ -1,6 +1,12 @@
 //! What the rings have done, for whoever wants to know.
 
-/// What the rings of one [`Uring`](crate::Uring) have done since it was made.
+/// What the rings of one [`Uring`](crate::Uring) have done, as long as they are there: a worker's ring
+/// takes its counts along when it ends.
+///
+/// `enters` over the requests of the same time is the system calls a request; `copied` and
+/// `out_of_buffers` that grow say that the ring wants more buffers
+/// ([`UringOptions::buffers`](crate::UringOptions::buffers)); `buffers_out` that stays high that
+/// connections hold bytes which nobody reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {

@@ -233,7 +233,7 @@ fn cancelled_after(turns: usize, seed: u64, kind: usize) -> usize {
 #[test]
 fn cancelled_at_any_point_an_operation_ends_exactly_once() {
     const SEEDS: u64 = if cfg!(miri) { 1 } else { 30 };
-    const TURNS: usize = if cfg!(miri) { 4 } else { 12 };
+    const TURNS: usize = if cfg!(miri) { 3 } else { 12 };
     for kind in 0..4 {
         for turns in 0..TURNS {
             for seed in 0..SEEDS {
