@@ -14,7 +14,7 @@ use socket2::Socket;
 use crate::conn::{RingSocket, UringConn};
 use crate::link::Link;
 use crate::slots::Key;
-use crate::transport::Uring;
+use crate::transport::{Uring, output_buffers};
 
 /// Listens for TCP or on a Unix socket.
 pub(crate) struct UringListener {
@@ -36,7 +36,7 @@ impl UringListener {
     pub(crate) fn new(uring: &Uring, bound: Bound) -> Self {
         let Bound { socket, addr, keepsake, .. } = bound;
         let place = Place::NotYet(uring.clone(), socket);
-        Self { place, addr, keepsake, buffers: BufferPool::default() }
+        Self { place, addr, keepsake, buffers: output_buffers() }
     }
 
     fn on_ring(&mut self) -> Result<(Link, Key)> {

@@ -32,6 +32,12 @@ struct Inner {
     rings: Mutex<Vec<Weak<Shared>>>,
 }
 
+/// Memory for what is sent. The kernel has it from the flush to the completion, so in one turn of a
+/// ring as many are in use as there are answers; 8 MiB are kept at most.
+pub(crate) fn output_buffers() -> BufferPool {
+    BufferPool::new(8 * 1024, 1024)
+}
+
 /// What this library can do.
 pub(crate) const CAPABILITIES: Capabilities = {
     let mut capabilities = Capabilities::NONE;
@@ -66,7 +72,7 @@ impl Uring {
         }
         let inner = Inner {
             options,
-            buffers: BufferPool::default(),
+            buffers: output_buffers(),
             background: Mutex::default(),
             rings: Mutex::default(),
         };

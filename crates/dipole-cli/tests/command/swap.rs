@@ -104,6 +104,18 @@ fn the_admin_socket_is_its_owner_s_alone_and_goes_with_the_server() {
     let (status, answer) = asked("GET", "/status");
     assert_eq!((&*status, &answer["network"]), ("200", &"tokio".into()));
     assert_eq!(answer["listening"][0], format!("http://{}", serving.addr()));
+    assert!(answer["library"].is_null(), "it counts nothing: {answer}");
+    // Where the machine does not allow io_uring, it stays as it is.
+    if asked("POST", "/swap?network=uring").0 == "200" {
+        assert_eq!(get(serving.addr(), "/", &[]).status, 200);
+        let counted = asked("GET", "/status").1["library"].clone();
+        for name in ["system_calls", "submissions", "completions", "turns", "batch"] {
+            assert!(counted[name].as_f64().is_some_and(|n| n > 0.0), "{name}: {counted}");
+        }
+        for name in ["out_of_buffers", "copied_bytes", "zero_copy_sends", "buffers_out"] {
+            assert_eq!(counted[name], 0, "{name}: {counted}");
+        }
+    }
     for (method, target, expected) in [
         ("GET", "/swap?network=tokio", "405"),
         ("POST", "/swap", "400"),
