@@ -15,7 +15,7 @@ use crate::ring::fake::{Descriptors, Fake, FakeDescriptor, Random, pattern};
 use crate::ring::{Payload, Ring, Sizes};
 use crate::slots::Key;
 
-const STEPS: usize = if cfg!(miri) { 150 } else { 5_000 };
+const STEPS: usize = if cfg!(miri) { 100 } else { 5_000 };
 const SEEDS: u64 = if cfg!(miri) { 2 } else { 60 };
 /// Turns in which all that is under way ends.
 const LAST_TURNS: usize = if cfg!(miri) { 40 } else { 2_000 };
