@@ -76,3 +76,4 @@ def auto(world):
         holds("tokio" in open(log, encoding="utf-8").read(), "the log does not say so")
         same(run("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", url).output, b"200", url)
         same(server.stop(), 0, "exit status")
+    return "it serves"
