@@ -29,7 +29,9 @@ fn what_is_sent_without_a_copy_arrives_whole_and_loopback_is_asked_once_a_connec
         let dial = uring.dial_timeout(&addr, None);
         let accept = async {
             let incoming = std::future::poll_fn(|cx| listener.poll_accept(cx)).await?;
-            Ok::<_, dipole_net::Error>(incoming.accept().await?.into_bytes().expect("a byte stream"))
+            Ok::<_, dipole_net::Error>(
+                incoming.accept().await?.into_bytes().expect("a byte stream"),
+            )
         };
         let (near, far) = tokio::join!(dial, accept);
         let (mut near, mut far) = (near.unwrap(), far.unwrap());
