@@ -17,6 +17,7 @@ import time
 
 import with_curl  # noqa: F401: each of these brings its checks
 import with_http_client  # noqa: F401
+import with_etcd  # noqa: F401
 import with_aiohttp  # noqa: F401
 import with_http2  # noqa: F401
 import with_http2_secured  # noqa: F401

@@ -128,6 +128,9 @@ impl<S> Below for S where
 {
 }
 
+/// Two random choices of all endpoints.
+type Chooser<D, S> = p2c::Balance<Endpoints<D, S>, Request<Body>>;
+
 /// A client over many endpoints: see [`Balance`]. Clones share them.
 pub struct Balanced<D, S>
 where
@@ -135,7 +138,7 @@ where
     S: Below,
 {
     /// Requests choose one after the other, in the order in which they came.
-    balance: Arc<Turn<p2c::Balance<Endpoints<D, S>, Request<Body>>>>,
+    balance: Arc<Turn<Chooser<D, S>>>,
     options: Options,
 }
 

@@ -18,7 +18,7 @@
 //! | [`discover`] | where endpoints come from: a list, a publisher of one's own, DNS |
 //! | [`register`] | the server's side: a registry, leaving it first in the drain, health checks |
 //!
-//! `examples/etcd.rs` is both over a real etcd. This crate knows no network library.
+//! `examples/etcd` is both over a real etcd. This crate knows no network library.
 
 #![forbid(unsafe_code)]
 

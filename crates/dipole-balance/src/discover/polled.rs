@@ -20,6 +20,15 @@ pub trait Lookup: Send + Sync + 'static {
     fn look_up(&self) -> BoxFuture<'static, Result<Found, BoxError>>;
 }
 
+impl<L: Lookup + ?Sized> Lookup for std::sync::Arc<L>
+where
+    Self: Send + Sync + 'static,
+{
+    fn look_up(&self) -> BoxFuture<'static, Result<Found, BoxError>> {
+        (**self).look_up()
+    }
+}
+
 /// The endpoints of this moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
