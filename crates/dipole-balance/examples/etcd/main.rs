@@ -71,11 +71,7 @@ async fn main() -> Result<(), BoxError> {
 }
 
 /// A server that says its name, registered.
-async fn member(
-    name: &'static str,
-    etcd: &Etcd,
-    service: &str,
-) -> Result<Member, BoxError> {
+async fn member(name: &'static str, etcd: &Etcd, service: &str) -> Result<Member, BoxError> {
     let health = Health::at("/healthz");
     let app = Router::new().route("/", get(move || async move { name }));
     let server =
