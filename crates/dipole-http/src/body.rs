@@ -230,7 +230,7 @@ pub enum BodyError {
     Malformed(&'static str),
     /// The other end of the exchange is gone: its connection was closed, or its handler dropped.
     Cancelled,
-    /// Whatever made the body failed: a layer that decodes it, say.
+    /// Whatever made the body failed: a layer that decodes it, say, or a file that cannot be read on.
     Other(Arc<dyn std::error::Error + Send + Sync>),
 }
 

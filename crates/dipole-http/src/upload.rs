@@ -76,6 +76,18 @@ impl Upload {
         Demand::Nothing
     }
 
+    /// To be called before what runs in this task is polled. A reader in it that still wants a
+    /// piece asks again, and one that has given up waiting does not; readers elsewhere keep their
+    /// demand, for they are polled at other times.
+    pub(crate) fn renew_demand(&self, cx: &Context<'_>) {
+        let mut state = lock(&self.shared);
+        if matches!(state.piece, Piece::Wanted)
+            && state.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker()))
+        {
+            state.piece = Piece::NotWanted;
+        }
+    }
+
     pub(crate) fn is_reader_gone(&self) -> bool {
         lock(&self.shared).is_reader_gone
     }

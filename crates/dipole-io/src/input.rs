@@ -23,13 +23,28 @@ pub struct Input {
     pool: BufferPool,
     /// What the next read asks for; doubles as long as reads fill it.
     room: usize,
+    source: Source,
+}
+
+/// What is known of the socket before the next read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// It may have nothing to read.
+    Unknown,
+    /// It had nothing, and will wake whoever waits: who is here again was likely woken.
+    Awaited,
 }
 
 impl Input {
     /// An empty buffer.
     #[must_use]
     pub fn new(pool: &BufferPool) -> Self {
-        Self { held: BytesMut::new(), room: pool.buffer_size(), pool: pool.clone() }
+        Self {
+            held: BytesMut::new(),
+            room: pool.buffer_size(),
+            pool: pool.clone(),
+            source: Source::Unknown,
+        }
     }
 
     /// Unread bytes, in bytes.
@@ -100,6 +115,12 @@ impl Input {
         }
     }
 
+    /// The buffer, when it is a whole one and nothing in it is unread.
+    pub(crate) fn lend(&mut self) -> Option<BytesMut> {
+        let is_free = self.held.is_empty() && self.held.capacity() >= self.pool.buffer_size();
+        is_free.then(|| std::mem::take(&mut self.held))
+    }
+
     /// Drops all that is unread.
     pub fn clear(&mut self) {
         self.held.clear();
@@ -123,7 +144,11 @@ impl Input {
         cx: &mut Context<'_>,
         wanted: usize,
     ) -> Poll<io::Result<usize>> {
-        ready!(socket.poll_readable(cx))?;
+        if self.source == Source::Unknown {
+            let readable = socket.poll_readable(cx);
+            self.source = if readable.is_pending() { Source::Awaited } else { Source::Unknown };
+            ready!(readable)?;
+        }
         self.make_room(wanted);
         let room = self.held.capacity() - self.held.len();
         let read = tokio_util::io::poll_read_buf(Pin::new(socket), cx, &mut self.held);
@@ -131,6 +156,9 @@ impl Input {
             Poll::Ready(Ok(n)) if *n == room => self.room = (2 * room).min(MOST_ROOM),
             Poll::Ready(Ok(_)) => self.room = self.pool.buffer_size(),
             Poll::Ready(Err(_)) | Poll::Pending => {}
+        }
+        if read.is_ready() {
+            self.source = Source::Unknown;
         }
         if !matches!(read, Poll::Ready(Ok(1..))) {
             self.release();

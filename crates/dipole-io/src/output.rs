@@ -60,6 +60,17 @@ impl Output {
         self.queue.iter().map(Bytes::len).sum::<usize>() + self.tail.capacity()
     }
 
+    /// True without memory for small pieces.
+    pub(crate) fn wants_buffer(&self) -> bool {
+        self.tail.capacity() == 0
+    }
+
+    /// Takes an empty buffer for small pieces, where it has none.
+    pub(crate) fn borrow(&mut self, buffer: BytesMut) {
+        debug_assert!(self.wants_buffer() && buffer.is_empty(), "nothing may be lost");
+        self.tail = buffer;
+    }
+
     /// Queues `n` zeroed bytes and gives them.
     pub fn malloc(&mut self, n: usize) -> &mut [u8] {
         self.queued += n;

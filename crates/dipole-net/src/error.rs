@@ -24,7 +24,17 @@ struct Inner {
     kind: ErrorKind,
     message: Option<Cow<'static, str>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source_text: SourceText,
     tls_fault: Option<TlsFault>,
+}
+
+/// What the source's text is worth to a reader of this error's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SourceText {
+    /// It comes after the kind, or the message.
+    Adds,
+    /// It says what the kind says: "connection refused: Connection refused".
+    Repeats,
 }
 
 /// What happened, by what a caller does next.
@@ -136,7 +146,8 @@ impl Error {
         let kind = self.inner.kind.clone();
         let (message, tls_fault) = (Some(context.into()), self.inner.tls_fault);
         let source: Option<Box<dyn std::error::Error + Send + Sync>> = Some(Box::new(self));
-        Self { inner: Arc::new(Inner { kind, message, source, tls_fault }) }
+        let source_text = SourceText::Adds;
+        Self { inner: Arc::new(Inner { kind, message, source, source_text, tls_fault }) }
     }
 
     /// An error of kind `Tls`, for this reason, as `source` says in detail.
@@ -146,8 +157,8 @@ impl Error {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         let (message, source) = (Some(Cow::Owned(fault.to_string())), Some(source.into()));
-        let tls_fault = Some(fault);
-        Self { inner: Arc::new(Inner { kind: ErrorKind::Tls, message, source, tls_fault }) }
+        let (kind, source_text, tls_fault) = (ErrorKind::Tls, SourceText::Adds, Some(fault));
+        Self { inner: Arc::new(Inner { kind, message, source, source_text, tls_fault }) }
     }
 
     fn of(
@@ -155,7 +166,8 @@ impl Error {
         message: Option<Cow<'static, str>>,
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { kind, message, source, tls_fault: None }) }
+        let source_text = SourceText::Adds;
+        Self { inner: Arc::new(Inner { kind, message, source, source_text, tls_fault: None }) }
     }
 
     /// What happened.
@@ -232,7 +244,24 @@ impl From<io::Error> for Error {
             _ if is_descriptor_limit(&error) => ErrorKind::Exhausted,
             _ => ErrorKind::Io,
         };
-        Self::with_source(kind, error)
+        // One that somebody has wrapped says something of its own; the system's words are the
+        // kind's in others, but where the kind is only the nearest one.
+        let is_nearest = matches!(
+            kind,
+            ErrorKind::Closed
+                | ErrorKind::Unreachable
+                | ErrorKind::Exhausted
+                | ErrorKind::Unsupported
+                | ErrorKind::InvalidInput
+                | ErrorKind::Io
+        );
+        let source_text = match error.get_ref() {
+            None if !is_nearest => SourceText::Repeats,
+            _ => SourceText::Adds,
+        };
+        let source = Some(error.into());
+        let inner = Inner { kind, message: None, source, source_text, tls_fault: None };
+        Self { inner: Arc::new(inner) }
     }
 }
 
@@ -326,6 +355,9 @@ impl fmt::Display for Error {
             (Some(message), Some(source)) => write!(f, "{message}: {source}"),
             (Some(message), None) => f.write_str(message),
             (None, Some(source)) if self.inner.kind == ErrorKind::Io => source.fmt(f),
+            (None, Some(_)) if self.inner.source_text == SourceText::Repeats => {
+                self.inner.kind.fmt(f)
+            }
             (None, Some(source)) => write!(f, "{}: {source}", self.inner.kind),
             (None, None) => self.inner.kind.fmt(f),
         }
@@ -373,6 +405,28 @@ mod tests {
         assert_eq!(error.kind(), &ErrorKind::AddrInUse);
         assert!(error.to_string().starts_with("listen: the address is in use"), "{error}");
         assert!(std::error::Error::source(&error).is_some());
+    }
+
+    #[test]
+    fn nothing_is_said_twice_and_nothing_is_left_out() {
+        let text = |error: io::Error| Error::from(error).to_string();
+        assert_eq!(text(io::ErrorKind::ConnectionRefused.into()), "connection refused");
+        #[cfg(target_os = "linux")]
+        for (number, expected) in [
+            (111, "connection refused"),
+            (104, "the connection was reset"),
+            (98, "the address is in use"),
+            (2, "no such path"),
+            (24, "out of descriptors or memory: Too many open files (os error 24)"),
+            (101, "the address cannot be reached: Network is unreachable (os error 101)"),
+            (5, "Input/output error (os error 5)"),
+        ] {
+            assert_eq!(text(io::Error::from_raw_os_error(number)), expected);
+        }
+        let told = io::Error::new(io::ErrorKind::ConnectionRefused, "the proxy would not");
+        assert_eq!(text(told), "connection refused: the proxy would not");
+        let refused = Error::from(io::Error::from(io::ErrorKind::ConnectionRefused));
+        assert_eq!(refused.context("dial").to_string(), "dial: connection refused");
     }
 
     #[test]

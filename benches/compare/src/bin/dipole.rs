@@ -2,6 +2,6 @@
 
 use dipole::tokio::Tokio;
 
-fn main() -> dipole::net::Result<()> {
-    compare::dipole_app::serve(Tokio::new(), "dipole")
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    compare::dipole_app::serve_here(Tokio::new(), "dipole")
 }

@@ -109,13 +109,13 @@ async fn exchange(
     libraries: &Libraries<'_>,
     args: &GetArgs,
 ) -> Result<Received, Failure> {
-    let Asked { request, upload, .. } = asked;
+    let request = asked.request;
     let told = args.verbose.then(|| Told {
         method: request.method().clone(),
         uri: request.uri().clone(),
         headers: request.headers().clone(),
     });
-    let outcome = match client.request(request).await {
+    match client.request(request).await {
         Ok(response) => {
             if let Some(told) = told {
                 // Where stderr is closed there is nobody to tell.
@@ -124,9 +124,7 @@ async fn exchange(
             receive(response, args).await
         }
         Err(error) => Err(Failure::Job(explain(&error, args))),
-    };
-    // That its body could not be read is why a request failed, where it did.
-    outcome.map_err(|failure| upload.and_then(|upload| upload.failure()).unwrap_or(failure))
+    }
 }
 
 /// What failed, and what to do.

@@ -6,7 +6,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, Request, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::upload::Upload;
+use super::upload;
 use crate::Failure;
 use crate::args::GetArgs;
 
@@ -30,8 +30,6 @@ pub(super) struct Asked {
     pub(super) request: Request<Body>,
     /// Where to connect to; `None` is the URL's host.
     pub(super) via: Option<Addr>,
-    /// How the body is doing that is sent; `None` when there is none, or it was all there.
-    pub(super) upload: Option<Upload>,
 }
 
 impl Asked {
@@ -52,15 +50,15 @@ impl Asked {
             None => Method::GET,
         };
         let headers = headers(args)?;
-        let (body, upload) = match &args.data {
-            None => (Body::empty(), None),
-            Some(data) => upload(data)?,
+        let body = match &args.data {
+            None => Body::empty(),
+            Some(data) => body(data)?,
         };
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        Ok(Self { request, via: via.transpose()?, upload })
+        Ok(Self { request, via: via.transpose()? })
     }
 }
 
@@ -116,13 +114,12 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), Failure> {
     })
 }
 
-fn upload(data: &str) -> Result<(Body, Option<Upload>), Failure> {
-    let (body, upload) = match data.strip_prefix('@') {
-        None => return Ok((Body::full(data.to_owned()), None)),
-        Some("-") => Upload::stdin(),
-        Some(path) => Upload::file(path),
-    }?;
-    Ok((body, Some(upload)))
+fn body(data: &str) -> Result<Body, Failure> {
+    match data.strip_prefix('@') {
+        None => Ok(Body::full(data.to_owned())),
+        Some("-") => upload::stdin(),
+        Some(path) => upload::file(path),
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::thread;
 
@@ -19,55 +18,38 @@ const PIECE: usize = 64 * 1024;
 /// Pieces that are read ahead of the connection.
 const AHEAD: usize = 4;
 
-/// A body that is being sent.
-#[derive(Debug, Clone)]
-pub(super) struct Upload {
-    /// Why it could not be read to its end.
-    failure: Arc<Mutex<Option<Failure>>>,
+/// A file's content. Its length is told ahead, where it has one.
+pub(super) fn file(path: &str) -> Result<Body, Failure> {
+    let failed = |error| Failure::job(format_args!("cannot read {path}: {error}"));
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    let length = metadata.is_file().then_some(metadata.len());
+    begin(file, path.to_owned(), length).map_err(failed)
 }
 
-impl Upload {
-    /// A file's content. Its length is told ahead, where it has one.
-    pub(super) fn file(path: &str) -> Result<(Body, Self), Failure> {
-        let failed = |error| Failure::job(format_args!("cannot read {path}: {error}"));
-        let file = File::open(path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        if metadata.is_dir() {
-            return Err(failed(io::ErrorKind::IsADirectory.into()));
+/// What comes on stdin, of unknown length.
+pub(super) fn stdin() -> Result<Body, Failure> {
+    begin(io::stdin(), "stdin".into(), None)
+        .map_err(|error| Failure::job(format_args!("cannot read stdin: {error}")))
+}
+
+fn begin(
+    source: impl Read + Send + 'static,
+    name: String,
+    length: Option<u64>,
+) -> io::Result<Body> {
+    let (pieces, received) = channel(AHEAD);
+    thread::Builder::new().name("upload".into()).spawn(move || {
+        if let Err(error) = read_all(source, &pieces) {
+            // Where nobody takes it, nobody has to be told.
+            let error = BodyError::of(format!("cannot read {name}: {error}"));
+            let _ = pieces.blocking_send(Err(error));
         }
-        let length = metadata.is_file().then_some(metadata.len());
-        Self::begin(file, path.to_owned(), length).map_err(failed)
-    }
-
-    /// What comes on stdin, of unknown length.
-    pub(super) fn stdin() -> Result<(Body, Self), Failure> {
-        Self::begin(io::stdin(), "stdin".into(), None)
-            .map_err(|error| Failure::job(format_args!("cannot read stdin: {error}")))
-    }
-
-    fn begin(
-        source: impl Read + Send + 'static,
-        name: String,
-        length: Option<u64>,
-    ) -> io::Result<(Body, Self)> {
-        let (pieces, received) = channel(AHEAD);
-        let upload = Self { failure: Arc::default() };
-        let failure = Arc::clone(&upload.failure);
-        thread::Builder::new().name("upload".into()).spawn(move || {
-            if let Err(error) = read_all(source, &pieces) {
-                let text = format_args!("cannot read {name}: {error}");
-                *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(Failure::job(text));
-                // It ends in an error too, so that it does not pass for whole.
-                let _ = pieces.blocking_send(Err(BodyError::Cancelled));
-            }
-        })?;
-        Ok((Body::new(UploadBody { pieces: received, left: length }), upload))
-    }
-
-    /// Why it could not be read to its end; `None` when it could, or may yet.
-    pub(super) fn failure(&self) -> Option<Failure> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
+    })?;
+    Ok(Body::new(UploadBody { pieces: received, left: length }))
 }
 
 type Piece = Result<Bytes, BodyError>;

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Buf;
-use dipole::ConnectionInfo;
+use dipole::{ConnectionInfo, OwnAnswer, Reached};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -51,6 +51,7 @@ pub(super) struct Log {
 
 enum Message {
     Request(Box<Record>),
+    Refused(Box<Refused>),
     /// A line of the server's own.
     Line(String),
     /// Answered when everything before it has been written.
@@ -72,6 +73,13 @@ pub(super) struct Record {
     pub(super) bytes: u64,
     pub(super) ending: Ending,
     pub(super) fault: Option<Fault>,
+}
+
+/// What the log says of a request that the server answered itself.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) at: SystemTime,
+    pub(super) answer: OwnAnswer,
 }
 
 /// How an answer ended.
@@ -113,6 +121,14 @@ impl Log {
         Entry { log: self.clone(), record: Some(Box::new(record)), began: Instant::now() }
     }
 
+    /// Notes what the server has answered itself. What had reached the files has its entry already.
+    pub(super) fn refused(&self, answer: &OwnAnswer) {
+        if self.scope == Scope::All && answer.reached == Reached::Server {
+            let refused = Refused { at: SystemTime::now(), answer: answer.clone() };
+            self.queue(Message::Refused(Box::new(refused)));
+        }
+    }
+
     /// Writes a line of the server's own, whatever the scope. Never waits: a stderr that nobody
     /// reads must not keep the server from ending.
     pub(super) fn say(&self, line: impl Display) {
@@ -140,7 +156,11 @@ impl Log {
         if self.scope == Scope::Faults && record.fault.is_none() {
             return;
         }
-        if self.queue.try_send(Message::Request(record)).is_err() {
+        self.queue(Message::Request(record));
+    }
+
+    fn queue(&self, message: Message) {
+        if self.queue.try_send(message).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -245,7 +265,7 @@ impl<W: Write> Writer<W> {
         let mut lines = Vec::new();
         while let Ok(first) = self.messages.recv() {
             // A line of the server's own is wanted at once.
-            if matches!(first, Message::Request(_)) {
+            if matches!(first, Message::Request(_) | Message::Refused(_)) {
                 thread::sleep(GATHERING);
             }
             self.take(first, &mut lines);
@@ -264,6 +284,12 @@ impl<W: Write> Writer<W> {
         match message {
             Message::Request(record) => {
                 self.format.write(&record, lines);
+                if lines.len() >= BATCH {
+                    self.write(lines);
+                }
+            }
+            Message::Refused(refused) => {
+                self.format.write_refused(&refused, lines);
                 if lines.len() >= BATCH {
                     self.write(lines);
                 }

@@ -3,19 +3,21 @@
 use std::fmt;
 use std::io::Write as _;
 
+use dipole::ConnectionInfo;
 use dipole::net::Addr;
 use http::Version;
 use serde_json::json;
 
-use super::log::{Ending, Record};
+use super::log::{Ending, Record, Refused};
 use super::time::Utc;
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
-    /// `TIME PEER "METHOD TARGET VERSION" STATUS BYTES MILLISECONDS`.
+    /// `TIME PEER "METHOD TARGET VERSION" STATUS BYTES MILLISECONDS`, and
+    /// `TIME PEER - STATUS REASON` for what the server refused itself.
     Text,
-    /// `{"event": "request", ...}`.
+    /// `{"event": "request", ...}` and `{"event": "refused", ...}`.
     Json,
 }
 
@@ -26,6 +28,24 @@ impl Format {
         let _ = match self {
             Self::Text => writeln!(lines, "{}", Line(record)),
             Self::Json => writeln!(lines, "{}", object(record)),
+        };
+    }
+
+    /// Appends the line of a request that the server refused.
+    pub(super) fn write_refused(self, refused: &Refused, lines: &mut Vec<u8>) {
+        let Refused { at, answer } = refused;
+        let (time, peer) = (Time((*at).into()), peer(answer.connection.as_ref()));
+        let (status, reason) = (answer.status.as_u16(), answer.reason);
+        let _ = match self {
+            Self::Text => writeln!(lines, "{time} {peer} - {status} {reason}"),
+            Self::Json => {
+                let time = time.to_string();
+                let object = json!({
+                    "event": "refused", "time": time, "peer": peer, "status": status,
+                    "reason": reason,
+                });
+                writeln!(lines, "{object}")
+            }
         };
     }
 
@@ -43,7 +63,7 @@ struct Line<'a>(&'a Record);
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let record = self.0;
-        write!(f, "{} {} ", Time(record.began.into()), peer(record))?;
+        write!(f, "{} {} ", Time(record.began.into()), peer(record.peer.as_ref()))?;
         write!(f, "\"{} {} ", record.method, Escaped(&record.target.to_string()))?;
         write!(f, "{}\" ", version(record.version))?;
         match record.status {
@@ -65,7 +85,7 @@ fn object(record: &Record) -> serde_json::Value {
     let mut object = json!({
         "event": "request",
         "time": Time(record.began.into()).to_string(),
-        "peer": peer(record),
+        "peer": peer(record.peer.as_ref()),
         "method": record.method.as_str(),
         "target": record.target.to_string(),
         "version": version(record.version),
@@ -95,8 +115,8 @@ fn version(version: Version) -> &'static str {
 }
 
 /// The client's address; `unix` where it has none.
-fn peer(record: &Record) -> String {
-    match record.peer.as_ref().map(|info| info.peer_addr()) {
+fn peer(connection: Option<&ConnectionInfo>) -> String {
+    match connection.map(ConnectionInfo::peer_addr) {
         None => "-".into(),
         Some(Addr::Unnamed) => "unix".into(),
         Some(addr) => Escaped(&addr.to_string()).to_string(),

@@ -74,7 +74,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
             .map_err(|error| Failure::job(format_args!("cannot wait for signals: {error}")))?;
         let sources = Sources::of(args)?;
         let secured = tls.as_ref().map(ServedTls::server);
-        let server = start(args, &network, secured, sources.site, service(files, log.clone()))?;
+        let service = service(files, log.clone());
+        let server = start(args, &network, secured, sources.site, service, log.clone())?;
         let site = Arc::new(Site::new(server.clone(), network, secured.cloned()));
         let admin = admin::start(sources.admin, site.clone())?;
         announce(&site, format);
@@ -104,6 +105,7 @@ fn start(
     tls: Option<&ServerTls>,
     sources: Vec<Source>,
     service: impl HttpService,
+    log: Log,
 ) -> Result<ServerHandle, Failure> {
     let mut config = ServerConfig::default();
     // `printf 'GET / HTTP/1.0\r\n\r\n' | nc` has ended its side before its answer comes.
@@ -111,7 +113,8 @@ fn start(
     let mut server = Server::new(service)
         .config(config)
         .workers(usize::from(args.workers))
-        .expose_connection_info();
+        .expose_connection_info()
+        .on_own_answer(move |answer| log.refused(answer));
     for Source { addr, options } in sources {
         server = server.listen_with(addr, site::transport(network, tls), options);
     }

@@ -71,3 +71,29 @@ fn what_was_not_sent_whole_says_so() {
     let line = serving.next_line();
     assert!(line.contains("\"GET /big HTTP/1.1\" 200 ") && line.ends_with(" cut-short"), "{line}");
 }
+
+#[test]
+fn what_is_no_request_is_a_line_too() {
+    use std::io::{Read as _, Write as _};
+
+    let folder = Folder::new();
+    let refuse = |serving: &Serving| {
+        let mut socket = TcpStream::connect(serving.addr()).expect("it listens");
+        socket.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("it takes what comes");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("it answers and closes");
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        socket.local_addr().expect("an address").to_string()
+    };
+    let serving = Serving::start(folder.argument(), &[]);
+    let peer = refuse(&serving);
+    let line = serving.next_line();
+    assert!(line.contains(&format!("Z {peer} - 400 ")), "{line}");
+
+    let serving = Serving::start(folder.argument(), &["--json"]);
+    let peer = refuse(&serving);
+    let object: Value = serde_json::from_str(&serving.next_line()).expect("an object");
+    assert_eq!((&object["event"], &object["status"]), (&"refused".into(), &400.into()));
+    assert_eq!(object["peer"], peer);
+    assert!(object["reason"].is_string() && object["time"].is_string(), "{object}");
+}

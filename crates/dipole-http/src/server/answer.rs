@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::arriving::{Arriving, Fault};
 use super::exchanges::Running;
-use super::{Deadline, Phase, grpc};
+use super::{Deadline, Phase, Reached, grpc};
 use crate::{Body, BodyError, BoxError, HttpService, ServerConfig, WhenClientLeaves};
 
 /// The answer to a request: a future that always gives a response. Made by
@@ -169,8 +169,22 @@ impl<S: HttpService> Answer<S> {
         &mut self,
         result: Result<Response<S::ResponseBody>, Refusal>,
     ) -> Response<AnswerBody<S::ResponseBody>> {
-        self.state = State::Over;
+        let state = std::mem::replace(&mut self.state, State::Over);
         let running = self.running.take();
+        if let (Err(refusal), Some(running)) = (&result, &running) {
+            let Refusal(status, text) = match *refusal {
+                // gRPC tells it in a field of an answer that is fine.
+                HANDLER_TOO_SLOW if self.is_over() => Refusal(StatusCode::OK, HANDLER_TOO_SLOW.1),
+                refusal => refusal,
+            };
+            let reached = match state {
+                State::Refused(_) | State::Service(..) => Reached::Server,
+                State::Handler(_) | State::Over => Reached::Service,
+            };
+            let connection = &running.connection;
+            let info = connection.info.as_ref();
+            connection.worker.hooks.tell_own_answer((status, text), reached, info);
+        }
         match result {
             Ok(response) => {
                 let (mut parts, body) = response.into_parts();

@@ -10,6 +10,7 @@ mod exchanges;
 mod generations;
 mod grpc;
 mod handle;
+mod own_answer;
 mod protocol;
 mod pulse;
 mod registry;
@@ -22,6 +23,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use dipole_net::{Addr, Connection, Error, ErrorKind, ListenOptions, Result, TlsInfo, Transport};
+use http::StatusCode;
 use tokio::sync::mpsc;
 
 use self::accept::Gate;
@@ -32,6 +34,7 @@ pub use self::exchanges::Exchanges;
 use self::generations::Generations;
 
 pub use self::handle::{Drained, ServerHandle};
+pub use self::own_answer::{OwnAnswer, Reached};
 pub use self::protocol::Protocol;
 use self::protocol::Protocols;
 pub(crate) use self::protocol::{HTTP1, HTTP2, HTTP3};
@@ -77,12 +80,35 @@ struct Bind {
 /// Decides about a connection by what is known of it.
 type Hook<T> = Box<dyn Fn(&T) -> Admission + Send + Sync>;
 
+/// Is told of what the server has answered itself.
+type Listener = Box<dyn Fn(&OwnAnswer) + Send + Sync>;
+
 /// What the server asks and tells its owner.
 #[derive(Default)]
 pub(crate) struct Hooks {
     pub(crate) on_accept: Option<Hook<Addr>>,
     pub(crate) on_connect: Option<Hook<ConnectionInfo>>,
+    pub(crate) on_own_answer: Option<Listener>,
     pub(crate) exposes_connection_info: bool,
+}
+
+impl Hooks {
+    /// True when somebody wants to know what a connection is.
+    fn want_connection_info(&self) -> bool {
+        self.on_connect.is_some() || self.on_own_answer.is_some() || self.exposes_connection_info
+    }
+
+    /// Tells of an answer in the place of the service.
+    pub(crate) fn tell_own_answer(
+        &self,
+        (status, reason): (StatusCode, &'static str),
+        reached: Reached,
+        connection: Option<&ConnectionInfo>,
+    ) {
+        if let Some(hook) = &self.on_own_answer {
+            hook(&OwnAnswer { status, reason, reached, connection: connection.cloned() });
+        }
+    }
 }
 
 /// What a hook decides about a connection.
@@ -223,6 +249,15 @@ impl<S: HttpService> Server<S> {
         hook: impl Fn(&ConnectionInfo) -> Admission + Send + Sync + 'static,
     ) -> Self {
         self.hooks.on_connect = Some(Box::new(hook));
+        self
+    }
+
+    /// Told of each answer that the server gives in the place of the service, such as 400 to what
+    /// is no request: an access log that stands in the service sees none of these. It is called
+    /// by the connection's task, before the answer is sent; a panic in it ends the connection.
+    #[must_use]
+    pub fn on_own_answer(mut self, hook: impl Fn(&OwnAnswer) + Send + Sync + 'static) -> Self {
+        self.hooks.on_own_answer = Some(Box::new(hook));
         self
     }
 

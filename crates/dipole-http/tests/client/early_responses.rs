@@ -106,9 +106,10 @@ async fn a_request_body_that_fails_late_ends_the_response() {
     conn.expect(HEAD).await;
     conn.send("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe").await;
     let response = good(asked).await;
-    feed.send(Err(BodyError::TimedOut)).expect("the body is there");
+    feed.send(Err(BodyError::of("the file is gone"))).expect("the body is there");
     let error = response.into_body().collect().await.expect_err("the request failed");
-    assert!(matches!(error, BodyError::Cancelled), "{error}");
+    assert!(matches!(error, BodyError::Other(_)), "{error}");
+    assert_eq!(error.to_string(), "the file is gone", "it says why");
     assert_eq!(conn.conn_error().await, dipole_net::ErrorKind::Reset);
 }
 

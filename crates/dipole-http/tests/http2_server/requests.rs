@@ -6,7 +6,7 @@ use http::{Request, Response, StatusCode};
 use tokio::time::{Instant, sleep};
 
 use super::client::{ask, begin, connect, get, post};
-use crate::support::{Site, by_hand, expect_on_time, handler, ms, read_all, secs, text};
+use crate::support::{Calls, Site, by_hand, expect_on_time, handler, ms, read_all, secs, text};
 
 #[tokio::test(start_paused = true)]
 async fn bodies_and_trailers_go_both_ways() {
@@ -187,4 +187,28 @@ async fn a_connection_ends_after_its_last_request() {
     assert!(begin(&client, get("/"), "").await.is_err());
     sleep(ms(10)).await;
     assert_eq!(site.server.stats().open_connections, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_server_answers_itself_is_told() {
+    let (calls, mut config) = (Calls::default(), ServerConfig::default());
+    config.max_target_bytes = 10;
+    config.request_timeout = Some(secs(7));
+    let told = calls.clone();
+    let service = handler(async |_: Request<Body>| {
+        sleep(secs(1000)).await;
+        text("done")
+    });
+    let site = Site::with(service, |server| {
+        server.config(config).on_own_answer(move |answer| {
+            let (status, reached) = (answer.status.as_u16(), answer.reached);
+            told.note(format!("{status} {reached:?} {}", answer.connection.is_some()));
+        })
+    });
+    let (client, _) = connect(&site).await;
+    for (target, status) in [("/a-long-target", 414), ("/slow", 503)] {
+        let (answer, _) = ask(&client, get(target), "").await.expect("an answer");
+        assert_eq!(answer.status(), status);
+    }
+    assert_eq!(calls.list(), ["414 Server true", "503 Service true"]);
 }

@@ -3,7 +3,8 @@
 use dipole_http::{Body, HttpService};
 use dipole_net::{Conn, ConnExt};
 use http::{Request, Response};
-use tokio::time::{Instant, sleep, sleep_until};
+use http_body_util::BodyExt;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::support::{
     Calls, End, Site, by_hand, expect_on_time, handler, ms, read_all, secs, settle, text,
@@ -384,4 +385,58 @@ async fn an_unread_body_that_drips_in_does_not_extend_the_time_for_throwing_it_a
         peer.try_send(*b"x").await;
         sleep(ms(500)).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_no_longer_waits_for_the_body_is_not_ended_for_it() {
+    let service = handler(async |request: Request<Body>| {
+        let mut body = request.into_body();
+        let waited = timeout(secs(1), body.frame()).await;
+        sleep(secs(60)).await;
+        drop(body);
+        text(if waited.is_err() { "gave up" } else { "read" })
+    });
+    let site = Site::configured(service, |config| {
+        config.body_timeout = Some(secs(10));
+        config.request_timeout = None;
+    });
+    let mut peer = site.connect().await;
+    let begin = Instant::now();
+    peer.ask(POST).await.expect(200, &[("content-length", "7")], "gave up");
+    expect_on_time(begin, secs(61));
+    assert_eq!(site.server.stats().timed_out, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_waits_for_the_body_again_and_again_is_ended_for_it() {
+    let service = handler(async |request: Request<Body>| {
+        let mut body = request.into_body();
+        while timeout(secs(1), body.frame()).await.is_err() {}
+        text("read")
+    });
+    let site = Site::configured(service, |config| config.body_timeout = Some(secs(10)));
+    let mut peer = site.connect().await;
+    let begin = Instant::now();
+    peer.ask(POST).await.expect_refusal(408);
+    expect_on_time(begin, secs(10));
+    assert_eq!(site.server.stats().timed_out, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_another_task_waits_for_has_its_deadline() {
+    let service = handler(async |request: Request<Body>| {
+        let mut body = request.into_body();
+        let reader = tokio::spawn(async move { drop(body.frame().await) });
+        // Its own turns say nothing of what the other task wants.
+        for _ in 0..60 {
+            sleep(secs(1)).await;
+        }
+        drop(reader);
+        text("done")
+    });
+    let site = Site::configured(service, |config| config.body_timeout = Some(secs(10)));
+    let mut peer = site.connect().await;
+    let begin = Instant::now();
+    peer.ask(POST).await.expect_refusal(408);
+    expect_on_time(begin, secs(10));
 }

@@ -3,10 +3,11 @@
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dipole_http::{Admission, Body, ConnectionInfo, HttpService};
+use dipole_http::{Admission, Body, ConnectionInfo, HttpService, ServerConfig};
 use http::Request;
+use tokio::time::sleep;
 
-use crate::support::{Calls, Site, handler, settle, text};
+use crate::support::{Calls, Site, handler, secs, settle, text};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
@@ -122,4 +123,48 @@ async fn requests_know_their_connection_where_that_was_asked_for() {
     }
     let site = Site::new(whose());
     assert_eq!(site.connect().await.ask(GET).await.text(), "unknown");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_server_answers_itself_is_told() {
+    let service = handler(async |request: Request<Body>| {
+        match request.uri().path() {
+            "/panic" => resume_unwind(Box::new("as the test wants it")),
+            "/slow" => sleep(secs(1000)).await,
+            _ => {}
+        }
+        text("done")
+    });
+    let (calls, mut config) = (Calls::default(), ServerConfig::default());
+    config.header_timeout = Some(secs(5));
+    config.request_timeout = Some(secs(7));
+    config.max_body_bytes = Some(10);
+    let told = calls.clone();
+    let site = Site::with(service, |server| {
+        server.config(config).on_own_answer(move |answer| {
+            let peer = answer.connection.as_ref().map(ConnectionInfo::peer_addr);
+            let from = peer.map_or("nowhere".into(), |peer| peer.to_string());
+            let (status, reached) = (answer.status.as_u16(), answer.reached);
+            told.note(format!("{status} {reached:?} {from}: {}", answer.reason));
+        })
+    });
+    let mut expected = Vec::new();
+    for (asked, status, told) in [
+        ("GET / HTTP/1.1\r\n\r\n", 400, "Server"),
+        ("GET / HTTP/1.1\r\nhost", 408, "Server"),
+        ("GET / HTTP/7.0\r\nhost: a\r\n\r\n", 505, "Server"),
+        ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 11\r\n\r\n", 413, "Server"),
+        ("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n", 503, "Service"),
+        ("GET /panic HTTP/1.1\r\nhost: a\r\n\r\n", 500, "Service"),
+    ] {
+        let mut peer = site.connect_from("10.1.2.3").await;
+        let addr = peer.conn.local_addr();
+        let answer = peer.ask(asked).await;
+        answer.expect_refusal(status);
+        expected.push(format!("{status} {told} {addr}: {}", answer.text().trim_end()));
+    }
+    assert_eq!(calls.list(), expected);
+    let mut peer = site.connect().await;
+    peer.ask(GET).await.expect(200, &[("content-length", "4")], "done");
+    assert_eq!(calls.count(), expected.len(), "what the service answers is its own");
 }

@@ -179,3 +179,13 @@ async fn an_idle_connection_holds_no_read_buffer() {
     }
     assert!(seen.most_input_memory() > 20_000);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_has_given_its_buffer_back() {
+    let (seen, mut peer) = watched(hello()).await;
+    for _ in 0..3 {
+        peer.ask("GET /x HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        settle().await;
+        assert_eq!(seen.hoarding_waits(), 0);
+    }
+}

@@ -52,6 +52,8 @@ pub(crate) struct Seen {
     most_queued: AtomicUsize,
     most_input_memory: AtomicUsize,
     last_input_memory: AtomicUsize,
+    /// Waits that began with nothing unread and a buffer that was not given back.
+    hoarding_waits: AtomicUsize,
 }
 
 impl Seen {
@@ -67,6 +69,12 @@ impl Seen {
     /// The most memory that was held for input at a time, in bytes.
     pub(crate) fn most_input_memory(&self) -> usize {
         self.most_input_memory.load(Relaxed)
+    }
+
+    /// How often a connection waited for input, with nothing unread, that had not been asked to give
+    /// its buffer back.
+    pub(crate) fn hoarding_waits(&self) -> usize {
+        self.hoarding_waits.load(Relaxed)
     }
 
     /// The memory that was held for input when more was last waited for, in bytes.
@@ -101,7 +109,7 @@ impl Listener for WatchedListener {
             let (peer, seen) = (incoming.peer_addr().clone(), self.seen.clone());
             let accepted = async move {
                 let inner = incoming.accept().await?.into_bytes().expect("a byte stream");
-                let conn = WatchedConn { inner, seen, is_flushing: false };
+                let conn = WatchedConn { inner, seen, is_flushing: false, has_buffer: false };
                 Ok(Connection::Bytes(Box::new(conn)))
             };
             Incoming::handshake(peer, Box::pin(accepted))
@@ -118,6 +126,8 @@ struct WatchedConn {
     seen: Arc<Seen>,
     /// A flush is pending: the next poll goes on with it.
     is_flushing: bool,
+    /// Bytes came, and since then the buffer was not given back while it was empty.
+    has_buffer: bool,
 }
 
 impl WatchedConn {
@@ -133,6 +143,13 @@ impl Conn for WatchedConn {
     fn poll_fill(&mut self, cx: &mut Context<'_>, n: usize) -> Poll<Result<()>> {
         let filled = self.inner.poll_fill(cx, n);
         self.look();
+        match filled {
+            Poll::Ready(_) => self.has_buffer = true,
+            Poll::Pending if self.has_buffer && self.inner.is_empty() => {
+                self.seen.hoarding_waits.fetch_add(1, Relaxed);
+            }
+            Poll::Pending => {}
+        }
         filled
     }
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -157,6 +174,7 @@ impl Conn for WatchedConn {
         self.inner.split(n)
     }
     fn release(&mut self) {
+        self.has_buffer &= !self.inner.is_empty();
         self.inner.release();
     }
     fn malloc(&mut self, n: usize) -> &mut [u8] {

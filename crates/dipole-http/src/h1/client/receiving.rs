@@ -65,10 +65,13 @@ impl<K: Keep> Receiving<K> {
                 }
                 Ok(())
             }
-            Err(SendFault::Body(_) | SendFault::Length) => {
+            Err(fault @ (SendFault::Body(_) | SendFault::Length)) => {
                 // An orderly end could pass for the end of the request's body.
                 conn.reset();
-                Err(BodyError::Cancelled)
+                Err(match fault {
+                    SendFault::Body(error) => BodyError::of(error),
+                    _ => BodyError::Cancelled,
+                })
             }
         }
     }

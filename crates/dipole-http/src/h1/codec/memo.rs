@@ -8,6 +8,8 @@
 //! the key of what the same connection has sent before, so that no peer can learn by time what
 //! another one sends.
 
+use std::mem;
+
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 
@@ -53,8 +55,8 @@ impl FieldMemo {
         Self { slots: (0..sections).map(|_| Slot::default()).collect() }
     }
 
-    /// Reads the head that `held` begins with into `request`, whose fields are empty, when its
-    /// field section is the one of `key`; gives its length too. `None`: it has to be scanned and
+    /// Reads the head that `held` begins with into `request`, a new one, when its field section
+    /// is the one of `key`; gives its length too. `None`: it has to be scanned and
     /// [`read`](Self::read), for nothing can be said of it yet.
     ///
     /// # Errors
@@ -100,18 +102,23 @@ impl FieldMemo {
             return Ok((key, known.read(&head[line], limits, request)?));
         }
         let facts = request::parse_request(head, shape, limits, request)?;
-        if std::mem::replace(&mut slot.missed, key) == key {
+        if mem::replace(&mut slot.missed, key) == key {
             slot.known = Some(Box::new(Known::parse(key, section, shape.fields)?));
         }
         Ok((key, facts))
     }
 
     fn slot(&self, key: SectionKey) -> Option<&Slot> {
-        self.slots.get(key.0 as usize % self.slots.len().max(1))
+        self.slots.get(self.place(key))
     }
 
     fn slot_mut(&mut self, key: SectionKey) -> Option<&mut Slot> {
-        self.slots.get_mut(key.0 as usize % self.slots.len().max(1))
+        self.slots.get_mut(self.place(key))
+    }
+
+    /// The slot of a key: its share of the numbers, which costs less than a remainder.
+    fn place(&self, key: SectionKey) -> usize {
+        ((u128::from(key.0) * self.slots.len() as u128) >> 64) as usize
     }
 }
 
@@ -141,7 +148,8 @@ impl Known {
     ) -> Result<RequestFacts, Reject> {
         let copy = |target| Bytes::copy_from_slice(&line[target]);
         request::parse_line(line, copy, limits, request)?;
-        *request.headers_mut() = self.headers.clone();
+        // What was there is an empty map without memory: dropping it would only look for some.
+        mem::forget(mem::replace(request.headers_mut(), self.headers.clone()));
         request::settle(request.version(), &self.facts)
     }
 }

@@ -23,8 +23,7 @@ pub(crate) struct RequestFacts {
     pub(crate) upgrade: bool,
 }
 
-/// Reads the head that was found as `shape` into `request`, whose fields are empty; `head` is
-/// exactly its bytes. Names and values are slices of `head`, not copies.
+/// Reads the head that was found as `shape` into `request`, a new one; `head` is exactly its bytes. Names and values are slices of `head`, not copies.
 ///
 /// The target is kept in the form that was sent: with scheme and authority for absolute-form, the
 /// authority alone for CONNECT, `*` for OPTIONS. The authority, when there is one, goes before
@@ -50,7 +49,8 @@ pub(crate) fn parse_request<B>(
     settle(request.version(), &facts)
 }
 
-/// Reads a request line, without its line end. `share` gives a part of it as an owned slice.
+/// Reads a request line, without its line end, into a new request: of `GET / HTTP/1.1` it has
+/// everything already. `share` gives a part of the line as an owned slice.
 #[inline]
 pub(super) fn parse_line<B>(
     line: &[u8],
@@ -59,24 +59,26 @@ pub(super) fn parse_line<B>(
     request: &mut Request<B>,
 ) -> Result<(), Reject> {
     // RFC 9112 3: request-line = method SP request-target SP HTTP-version, with one SP each.
-    let (method, space) = match line {
-        [b'G', b'E', b'T', b' ', ..] => (Method::GET, 3),
+    let space = match line {
+        [b'G', b'E', b'T', b' ', ..] => 3,
         _ => {
             let space = scan::find(line, b' ').ok_or(Reject::StartLine)?;
-            (Method::from_bytes(&line[..space]).map_err(|_| Reject::Method)?, space)
+            let method = Method::from_bytes(&line[..space]).map_err(|_| Reject::Method)?;
+            *request.method_mut() = method;
+            space
         }
     };
     let start = space + 1;
     let end = line.len().checked_sub(9).filter(|&at| at > start && line[at] == b' ');
     let end = end.ok_or(Reject::StartLine)?;
-    let version = version(&line[end + 1..])?;
+    *request.version_mut() = version(&line[end + 1..])?;
     if end - start > limits.max_target_bytes.min(MAX_URI) {
         return Err(Reject::TargetTooLong);
     }
-    let uri = target::parse(&method, &line[start..end], || share(start..end))?;
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    *request.version_mut() = version;
+    let target = &line[start..end];
+    if target != b"/" || *request.method() == Method::CONNECT {
+        *request.uri_mut() = target::parse(request.method(), target, || share(start..end))?;
+    }
     Ok(())
 }
 

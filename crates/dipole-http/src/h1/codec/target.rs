@@ -13,7 +13,6 @@ pub(super) fn parse(
     share: impl FnOnce() -> Bytes,
 ) -> Result<Uri, Reject> {
     match target {
-        b"/" if *method != Method::CONNECT => Ok(Uri::default()),
         [b'/', ..] if *method != Method::CONNECT => {
             let uri = Uri::from_maybe_shared(share()).map_err(|_| Reject::Target)?;
             // A fragment is not part of a target; the parser has cut it off.

@@ -59,6 +59,7 @@ impl Connection {
         E: Into<BoxError>,
     {
         loop {
+            incoming.renew_demand(cx);
             // Unwind safe: nothing that the handler may have left half-done is used any more.
             let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx)));
             let is_pending = matches!(polled, Ok(Poll::Pending));

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::stop::{Stop, Timeout};
 use crate::h1::codec::memo::SectionKey;
-use crate::server::{ConnectionInfo, Deadline, Phase, Worker};
+use crate::server::{ConnectionInfo, Deadline, Phase, Reached, Worker};
 
 /// The server's end of one connection.
 pub(super) struct Connection {
@@ -176,12 +176,14 @@ impl Connection {
 }
 
 impl Connection {
-    /// Counts the handler that was dropped before its end, if one was.
-    pub(super) fn note_dropped_handler(&mut self) {
-        if self.stage == Stage::Handling {
-            self.stage = Stage::Between;
-            self.worker.counters.cancelled.add_one();
+    /// Counts the handler that was dropped before its end, if one was; says whether.
+    pub(super) fn note_dropped_handler(&mut self) -> Reached {
+        if self.stage != Stage::Handling {
+            return Reached::Server;
         }
+        self.stage = Stage::Between;
+        self.worker.counters.cancelled.add_one();
+        Reached::Service
     }
 
     /// Before the connection is dropped.

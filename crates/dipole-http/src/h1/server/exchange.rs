@@ -91,11 +91,13 @@ impl Connection {
                     let mut request = Request::new(Body::empty());
                     let facts = ready!(self.poll_head(scan, &mut request, cx))?;
                     self.accept_request(&mut request, facts, asked, incoming)?;
-                    call(service, &mut Some(request), None, this.state.as_mut(), cx)?;
+                    call(service, request, None, this.state.as_mut(), cx)?;
                 }
                 StateProjection::Service { request, deadline } => {
-                    let (mut request, deadline) = (request.take(), *deadline);
-                    call(service, &mut request, deadline, this.state.as_mut(), cx)?;
+                    let deadline = *deadline;
+                    if let Some(request) = request.take() {
+                        call(service, request, deadline, this.state.as_mut(), cx)?;
+                    }
                     if let StateProjection::Service { deadline, .. } = this.state.as_mut().project()
                     {
                         return self.poll_meanwhile(cx, incoming, deadline).map(Err);
@@ -151,19 +153,19 @@ impl Connection {
 #[inline]
 fn call<S: HttpService>(
     service: &mut S,
-    request: &mut Option<Request<Body>>,
+    request: Request<Body>,
     deadline: Option<Instant>,
     mut state: Pin<&mut State<S::Future, S::ResponseBody>>,
     cx: &mut Context<'_>,
 ) -> Result<(), Stop> {
     // Unwind safe: a service that panicked is not called again, its connection ends.
     let called = catch_unwind(AssertUnwindSafe(|| {
-        match (service.poll_ready(cx), request.take()) {
-            (Poll::Ready(Ok(())), Some(request)) => {
+        match service.poll_ready(cx) {
+            Poll::Ready(Ok(())) => {
                 state.set(State::Handler { handler: service.call(request), deadline });
             }
-            (Poll::Ready(Err(error)), _) => return Err(failed(error)),
-            (_, request) => state.set(State::Service { request, deadline }),
+            Poll::Ready(Err(error)) => return Err(failed(error)),
+            Poll::Pending => state.set(State::Service { request: Some(request), deadline }),
         }
         Ok(())
     }));

@@ -59,8 +59,8 @@ async fn serve<S: HttpService>(conn: Box<dyn Conn>, session: Session<S>) {
         let answered =
             poll_fn(|cx| connection.poll_answer(&mut service, exchange.as_mut(), cx)).await;
         drop(exchange);
-        connection.note_dropped_handler();
-        match answered.unwrap_or_else(|stop| connection.stop(stop)) {
+        let reached = connection.note_dropped_handler();
+        match answered.unwrap_or_else(|stop| connection.stop(stop, reached)) {
             After::Wait => connection.rest(),
             After::Close => return,
             After::PassOn(successor) => {

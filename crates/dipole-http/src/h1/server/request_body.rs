@@ -145,6 +145,14 @@ impl RequestBody {
         }
     }
 
+    /// To be called before the handler, or its answer's body, is polled.
+    #[inline]
+    pub(super) fn renew_demand(&self, cx: &Context<'_>) {
+        if let Some(upload) = &self.upload {
+            upload.renew_demand(cx);
+        }
+    }
+
     /// Ready when a piece, or the end, was given to the handler; pending when it asks for none or
     /// none has come.
     pub(super) fn poll_pump(

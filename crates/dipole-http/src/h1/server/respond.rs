@@ -68,6 +68,7 @@ impl Connection {
     ) -> Poll<Result<(), Stop>> {
         loop {
             while self.conn.queued() < self.max_queued() || self.poll_send(cx)?.is_ready() {
+                incoming.renew_demand(cx);
                 match poll_guarded(body.as_mut(), &self.worker.counters, cx) {
                     Poll::Ready(Some(Ok(frame))) => {
                         writer.write(&mut *self.conn, frame).map_err(|()| Stop::CutShort)?;

@@ -7,6 +7,7 @@ use super::After;
 use super::connection::{Connection, Stage};
 use super::hand_over::Successor;
 use crate::h1::codec::reject::{Reject, canned};
+use crate::server::Reached;
 
 /// Why a connection ends before its time.
 #[derive(Debug)]
@@ -52,8 +53,8 @@ impl From<Reject> for Stop {
 
 impl Connection {
     /// Counts the reason, queues the answer that says it where one can be given, and says how the
-    /// connection ends.
-    pub(super) fn stop(&mut self, stop: Stop) -> After {
+    /// connection ends. `reached` is whether a handler was dropped for it.
+    pub(super) fn stop(&mut self, stop: Stop, mut reached: Reached) -> After {
         let counters = &self.worker.counters;
         let (status, text) = match stop {
             // A client that has ended its side alone reads what earlier requests were answered.
@@ -94,10 +95,15 @@ impl Connection {
             }
             Stop::Panicked => {
                 counters.panics.add_one();
+                reached = Reached::Service;
                 (StatusCode::INTERNAL_SERVER_ERROR, "the request could not be handled")
             }
-            Stop::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "the request could not be handled"),
+            Stop::Failed => {
+                reached = Reached::Service;
+                (StatusCode::INTERNAL_SERVER_ERROR, "the request could not be handled")
+            }
         };
+        self.worker.hooks.tell_own_answer((status, text), reached, self.info.as_ref());
         let now = self.now();
         let date = self.worker.date(now);
         self.conn.write_binary(canned(status, text, Some(&date)).into());
