@@ -15,7 +15,8 @@ pub struct ServerConfig {
     /// From the first byte of a request (of the first request: from the connection's beginning) to
     /// the end of its head; then the answer is 408. Default 15 s.
     pub header_timeout: Option<Duration>,
-    /// Between two pieces of a request's body that the handler waits for; then the answer is 408.
+    /// Between two pieces of a request's body, as long as somebody waits for one: a handler that has
+    /// given up waiting is not ended for it. Then the answer is 408.
     /// Default 30 s.
     pub body_timeout: Option<Duration>,
     /// From one answer to the next request on a connection; then it is closed. Default 75 s.
