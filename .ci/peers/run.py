@@ -5,7 +5,8 @@
 `--release` is the folder with `dipole`, `examples/bench_server` and `examples/follow`, `--website`
 the example of that name, `--npm` the folder that `npm install --prefix` was given, with undici and
 playwright-core. Python needs aiohttp, aioquic, httpx with h2, hypercorn with h3 and websockets. Also
-needed: chromium, curl, h2load, nc, nghttp, nginx, node, openssl, slowhttptest, wrk. Ends with status 0 when every check has passed.
+needed: apache2, chromium, curl, h2load, microsocks, nc, nghttp, nginx, node, openssl, slowhttptest,
+tinyproxy, wrk. Ends with status 0 when every check has passed.
 """
 
 import argparse
@@ -23,8 +24,10 @@ import with_http2  # noqa: F401
 import with_http2_secured  # noqa: F401
 import with_http3_upstreams  # noqa: F401
 import with_load  # noqa: F401
+import with_proxies  # noqa: F401
 import with_seccomp  # noqa: F401
 import with_secured_upstreams  # noqa: F401
+import with_servers  # noqa: F401
 import with_swaps  # noqa: F401
 import with_tls  # noqa: F401
 import with_websockets  # noqa: F401

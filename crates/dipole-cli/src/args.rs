@@ -40,8 +40,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Fetch a URL, to stdout or into a file
     ///
-    /// Sends one request and writes the answer's body to stdout or into a file. Redirects are not
-    /// followed.
+    /// Sends one request and writes the answer's body to stdout or into a file. Redirects are
+    /// followed with --location.
     ///
     /// Exit status 0 when the whole answer came, whatever its status (see --fail); 1 when it did not,
     /// with one line on stderr.
@@ -122,6 +122,36 @@ pub(crate) struct GetArgs {
     /// A header of the request, `name: value`; may be repeated
     #[arg(long, short = 'H', value_name = "HEADER")]
     pub(crate) header: Vec<String>,
+    /// Send basic authentication, to the URL's origin alone
+    #[arg(long, short, value_name = "USER:PASSWORD")]
+    pub(crate) user: Option<String>,
+    /// Send these cookies, `NAME=VALUE; ...`; without it --location keeps those that servers set
+    #[arg(long, short = 'b', value_name = "COOKIES")]
+    pub(crate) cookie: Option<String>,
+    /// Follow redirects
+    #[arg(long, short = 'L')]
+    pub(crate) location: bool,
+    /// How many redirects are followed
+    #[arg(long, value_name = "N", default_value = "50", requires = "location")]
+    pub(crate) max_redirs: u16,
+    /// Ask for a compressed answer (gzip, brotli, zstd, deflate), and decode it
+    #[arg(long)]
+    pub(crate) compressed: bool,
+    /// Try so many times more, with pauses, what has failed for a while and does no harm when it is
+    /// sent again: no connection, or none any more; 429, 502, 503, 504
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) retry: u16,
+    /// Connect through a proxy: [http://][USER:PASSWORD@]HOST[:3128], https://, socks5:// (names are
+    /// looked up here) or socks5h:// (by the proxy). The environment is not asked
+    #[arg(long, short = 'x', value_name = "URL", conflicts_with = "unix_socket")]
+    pub(crate) proxy: Option<String>,
+    /// Hosts that the proxy is not for, between commas: names with their subdomains, addresses,
+    /// networks (10.0.0.0/8), or * for all
+    #[arg(long, value_name = "HOSTS", requires = "proxy")]
+    pub(crate) noproxy: Option<String>,
+    /// Connect from this address of this machine, or by the interface of this name
+    #[arg(long, value_name = "IP|NAME")]
+    pub(crate) interface: Option<String>,
     /// Trust the certificates in FILE (PEM), in place of those that this machine trusts
     #[arg(long, value_name = "FILE")]
     pub(crate) cacert: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! Dialling.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
@@ -86,6 +87,10 @@ pub struct DialOptions {
     pub timeout: Option<Duration>,
     /// The address to dial from; `None`, the default, is any.
     pub local: Option<SocketAddr>,
+    /// The interface to dial by, such as `eth0`; `None`, the default, is what the system's routes
+    /// say. Libraries over the system's sockets have it on Linux, and fail with `Unsupported`
+    /// elsewhere.
+    pub interface: Option<Arc<str>>,
     /// Small writes are sent at once (B53). Default true.
     pub nodelay: bool,
     /// Probes that find a dead peer; `None`, the default, is the system's setting.
@@ -103,6 +108,7 @@ impl Default for DialOptions {
         Self {
             timeout: None,
             local: None,
+            interface: None,
             nodelay: true,
             keepalive: None,
             tls: None,

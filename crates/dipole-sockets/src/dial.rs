@@ -35,6 +35,9 @@ pub async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
 /// The system's: no descriptor left, a local address that is not of this machine.
 pub fn tcp_socket(addr: SocketAddr, options: &DialOptions) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    if let Some(interface) = &options.interface {
+        bind_to(&socket, interface)?;
+    }
     if let Some(local) = options.local {
         socket.bind(&local.into())?;
     }
@@ -43,6 +46,18 @@ pub fn tcp_socket(addr: SocketAddr, options: &DialOptions) -> io::Result<Socket>
         socket.set_tcp_keepalive(&tcp_keepalive(keepalive))?;
     }
     Ok(socket)
+}
+
+/// Makes the socket use one interface alone.
+#[cfg(target_os = "linux")]
+fn bind_to(socket: &Socket, interface: &str) -> io::Result<()> {
+    socket.bind_device(Some(interface.as_bytes()))
+}
+
+/// Other systems have no such thing, or another.
+#[cfg(not(target_os = "linux"))]
+fn bind_to(_: &Socket, _: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// A Unix socket that is to connect, still blocking.

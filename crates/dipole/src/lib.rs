@@ -14,6 +14,8 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "dialers")]
+pub mod dialers;
 #[cfg(feature = "tls")]
 pub mod tls;
 
@@ -23,6 +25,8 @@ pub use dipole_net as net;
 
 #[cfg(feature = "balance")]
 pub use dipole_balance as balance;
+#[cfg(feature = "fetch")]
+pub use dipole_fetch as fetch;
 #[cfg(feature = "layers")]
 pub use dipole_layers as layers;
 #[cfg(feature = "observe")]
@@ -39,6 +43,15 @@ pub use dipole_tokio as tokio;
 pub use dipole_uring as uring;
 
 /// The README's code compiles.
-#[cfg(all(doctest, feature = "conformance", feature = "json", feature = "tls", feature = "tokio"))]
+#[cfg(all(
+    doctest,
+    feature = "conformance",
+    feature = "cookies",
+    feature = "decoding",
+    feature = "dialers",
+    feature = "json",
+    feature = "tls",
+    feature = "tokio"
+))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

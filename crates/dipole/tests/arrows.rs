@@ -98,6 +98,30 @@ const RULES: &[Rule] = &[
         foreign: Only(&["bytes", "tokio", "tracing"]),
     },
     Rule {
+        // Dialers over any dialer: proxies, resolvers. Of HTTP the answer to CONNECT alone.
+        name: "dipole-dialers",
+        own: &["dipole-net", "dipole-sockets"],
+        foreign: Only(&["base64", "percent-encoding", "tokio"]),
+    },
+    Rule {
+        // What a client does around its requests, as tower layers.
+        name: "dipole-fetch",
+        own: &["dipole-net", "dipole-http"],
+        foreign: Only(&[
+            "bytes",
+            "cookie_store",
+            "http",
+            "http-body",
+            "percent-encoding",
+            "tokio",
+            "tower",
+            "tower-http",
+            "tower-layer",
+            "tower-service",
+            "url",
+        ]),
+    },
+    Rule {
         // The kit. `rustix` counts the process's descriptors and memory.
         name: "dipole-conformance",
         own: &["dipole-net"],
@@ -176,6 +200,8 @@ const RULES: &[Rule] = &[
             "dipole-layers",
             "dipole-tls",
             "dipole-conformance",
+            "dipole-dialers",
+            "dipole-fetch",
             "dipole-http",
         ],
         foreign: Any,
@@ -197,6 +223,8 @@ const RULES: &[Rule] = &[
             "dipole-layers",
             "dipole-tls",
             "dipole-conformance",
+            "dipole-dialers",
+            "dipole-fetch",
             "dipole-http",
             "dipole",
         ],

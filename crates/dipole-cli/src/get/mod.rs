@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `request` | from the command line to a request |
 //! | `upload` | the request's body, from a file or stdin |
+//! | `ways` | by which way: proxies, where from; redirects, retries, decoding |
 //! | `secure` | TLS: whom to trust, and what to say when that fails |
 //! | `verbose` | what `-v` tells |
 //! | `answer` | taking the answer in |
@@ -17,12 +18,14 @@ mod secure;
 mod sink;
 mod upload;
 mod verbose;
+mod ways;
 
 use std::error::Error as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use dipole::dialers::ClientProxy as _;
 use dipole::net::{Error as NetworkError, ErrorKind};
 use dipole::{Client, ClientConfig, ClientError, ClientErrorKind, Deadline, ProtocolChoice};
 
@@ -39,25 +42,33 @@ pub(crate) fn run(args: &GetArgs) -> Result<ExitCode, Failure> {
     let (bytes, streams) = networks::pair(&args.network);
     let network = networks::find(bytes)?;
     let asked = Asked::of(args)?;
-    let mut client = Client::builder().with_dialer(network.dialer).config(config(args));
-    if asked.request.uri().scheme_str() == Some("https") {
+    let dialer = ways::dialer(network.dialer, args);
+    let mut client = Client::builder().with_dialer(dialer).config(config(args));
+    let proxy = ways::proxy(args)?;
+    if wants_http3(args) && (proxy.is_some() || args.interface.is_some()) {
+        return Err(Failure::usage("HTTP/3 knows neither --proxy nor --interface"));
+    }
+    if asked.request.uri().scheme_str() == Some("https") || ways::may_need_tls(args) {
         let tls = secure::tls(args)?;
         if wants_http3(args) {
             client = client.with_stream_dialer(networks::streams(streams, tls.clone())?);
         }
         client = client.with_tls(tls);
     }
+    if let Some(proxy) = proxy {
+        client = client.proxy(&proxy).map_err(Failure::job)?;
+    }
     let libraries = Libraries { bytes: network.name, streams };
     if let Some(addr) = &asked.via {
         client = client.address(addr.clone());
     }
+    let client = ways::around(&client.build(), args);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::job(format_args!("cannot start: {error}")))?;
     let began = Instant::now();
-    let received =
-        runtime.block_on(within(args, exchange(&client.build(), asked, &libraries, args)));
+    let received = runtime.block_on(within(args, exchange(&client, asked, &libraries, args)));
     // A look-up of a name that goes on is nobody's concern any more.
     runtime.shutdown_background();
     let received = received?;

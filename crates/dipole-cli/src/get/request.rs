@@ -1,8 +1,11 @@
 //! From the command line to a request.
 
 use dipole::Body;
+use dipole::dialers::Credentials;
 use dipole::net::Addr;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, USER_AGENT,
+};
 use http::{HeaderMap, Method, Request, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -76,7 +79,7 @@ fn url(text: &str) -> Result<Uri, Failure> {
     }
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     if authority.contains('@') {
-        return Err(wrong("names and passwords are sent by --header 'authorization: ...'"));
+        return Err(wrong("names and passwords are sent by --user USER:PASSWORD"));
     }
     if uri.host().is_none_or(str::is_empty) {
         return Err(wrong("it names no host"));
@@ -97,6 +100,20 @@ fn headers(args: &GetArgs) -> Result<HeaderMap, Failure> {
     let agent = HeaderValue::from_static(concat!("dipole/", env!("CARGO_PKG_VERSION")));
     headers.entry(USER_AGENT).or_insert(agent);
     headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+    if let Some(user) = &args.user {
+        let Some((user, password)) = user.split_once(':') else {
+            return Err(Failure::usage("--user is USER:PASSWORD"));
+        };
+        let value = HeaderValue::try_from(Credentials::new(user, password).basic());
+        let mut value = value.expect("base64 has visible letters alone");
+        value.set_sensitive(true);
+        headers.entry(AUTHORIZATION).or_insert(value);
+    }
+    if let Some(cookie) = &args.cookie {
+        let value = HeaderValue::try_from(cookie)
+            .map_err(|_| Failure::Usage(format!("{cookie:?} are no cookies")))?;
+        headers.entry(COOKIE).or_insert(value);
+    }
     if args.data.is_some() {
         // As curl does it.
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");

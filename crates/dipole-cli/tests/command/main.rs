@@ -10,6 +10,7 @@ mod files;
 mod get;
 mod get_faults;
 mod get_secured;
+mod get_ways;
 mod inheritance;
 mod listing;
 mod log;

@@ -80,6 +80,19 @@ impl<D> ClientBuilder<D> {
 }
 
 impl ClientBuilder<Arc<dyn Dialer>> {
+    /// Puts another dialer over the one that is there; it is told the TLS that is there by now,
+    /// too.
+    ///
+    /// # Errors
+    /// Those of `wrap`.
+    pub fn wrap_dialer<D: Dialer + 'static, E>(
+        self,
+        wrap: impl FnOnce(Arc<dyn Dialer>, Option<Arc<dyn TlsLayer>>) -> Result<D, E>,
+    ) -> Result<Self, E> {
+        let dialer = wrap(Arc::clone(&self.dialer), self.tls.clone())?;
+        Ok(self.with_dialer(dialer))
+    }
+
     /// The client. Connects nowhere yet.
     #[must_use]
     pub fn build(self) -> Client {
