@@ -1,14 +1,9 @@
 """`dipole get` against Apache (HTTP/2, compression, passwords) and aiohttp (redirects, cookies)."""
 
 import contextlib
-import hashlib
-import os
-import select
-import shutil
 import sys
-import time
 
-from harness import Failed, Process, check, holds, run, same
+from harness import check, holds, run, same
 from with_proxies import started
 from with_secured_upstreams import certificates, free_ports
 from with_upstreams import get, head_and_body
@@ -22,7 +17,7 @@ Mutex file:{folder}
 User nobody
 Group nogroup
 {modules}
-Protocols h2 http/1.1
+Protocols h2 h2c http/1.1
 Listen 127.0.0.1:{plain}
 Listen 127.0.0.1:{secured}
 DocumentRoot {site}
@@ -162,12 +157,14 @@ def from_apache(world):
             holds(get(world, *options, f"{url}/1m").output == world.site.data, f"1 MiB of {url}")
             same(get(world, "-L", *options, f"{url}/moved").output, b"Hello, World!", "moved")
             who = ["-u", "Aladdin:open sesame"]
-            same(get(world, *who, *options, f"{url}/secret/hello.txt").output, b"Hello, World!", "secret")
+            secret = get(world, *who, *options, f"{url}/secret/hello.txt")
+            same(secret.output, b"Hello, World!", "secret")
             same(get(world, "-L", *options, f"{url}/away").output, b"Hello, World!", "away")
-            for place in ("zipped", "brotli"):
+            for place, encoding in (("zipped", "gzip"), ("brotli", "br")):
                 result = get(world, "--compressed", "-i", *options, f"{url}/{place}/long.txt")
                 holds(result.output.endswith(world.site.text), f"{place} of {url} is another")
-                _, headers, _ = head_and_body(get(world, "-H", f"accept-encoding: {dict(zipped='gzip', brotli='br')[place]}", "-i", *options, f"{url}/{place}/long.txt"))
+                asked = ["-H", f"accept-encoding: {encoding}", "-i", *options]
+                _, headers, _ = head_and_body(get(world, *asked, f"{url}/{place}/long.txt"))
                 holds("content-encoding" in headers, f"{place} came as it is: {headers}")
         get(world, "--fail", f"{plain}/secret/hello.txt", status=1)
         get(world, "--fail", "-u", "Aladdin:closed", f"{plain}/secret/hello.txt", status=1)
@@ -184,7 +181,8 @@ def from_aiohttp(world):
         same((status, body), (503, b"busy"), "the last try")
         status, _, _ = head_and_body(get(world, "-i", "--retry", "3", "-d", "x", f"{url}/busy/c"))
         same(status, 503, "a POST is not sent again")
-        same(get(world, "-L", "-d", "user=me", f"{url}/login").output, b"GET 12345", "after the login")
+        home = get(world, "-L", "-d", "user=me", f"{url}/login")
+        same(home.output, b"GET 12345", "after the login")
         data = "hello " * 1000
         same(get(world, "-L", "-d", data, f"{url}/again").output, data.encode(), "sent again")
         tried = get(world, "-L", "--max-redirs", "3", f"{url}/around/0", status=1)
