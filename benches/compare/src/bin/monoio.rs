@@ -1,5 +1,5 @@
-//! monoio with its HTTP/1.1 codec (monoio-http), on one thread: what the codec's own example does,
-//! without a task and a channel between reading and writing.
+//! monoio with its HTTP/1.1 codec (monoio-http), on one thread, as the codec's own example has it: one
+//! task reads requests, another answers them. The decoder has to go on for a body to come.
 
 use compare::{BINARY, HELLO, TEXT};
 use http::header::{CONTENT_TYPE, DATE, HeaderValue};
@@ -13,6 +13,7 @@ use monoio_http::common::response::Response;
 use monoio_http::h1::codec::decoder::RequestDecoder;
 use monoio_http::h1::codec::encoder::GenericEncoder;
 use monoio_http::h1::payload::{FixedPayload, Payload};
+use monoio_http::util::spsc::spsc_pair;
 
 fn main() -> std::io::Result<()> {
     let listener = compare::listen();
@@ -33,8 +34,16 @@ async fn serve(stream: TcpStream) {
     let (reader, writer) = stream.into_split();
     let mut encoder = GenericEncoder::new(writer);
     let mut decoder = RequestDecoder::new(reader);
+    let (mut give, mut take) = spsc_pair();
+    monoio::spawn(async move {
+        while let Some(request) = take.recv().await {
+            if encoder.send_and_flush(answer(request).await).await.is_err() {
+                return;
+            }
+        }
+    });
     while let Some(Ok(request)) = decoder.next().await {
-        if encoder.send_and_flush(answer(request).await).await.is_err() {
+        if give.send(request).await.is_err() {
             return;
         }
     }
