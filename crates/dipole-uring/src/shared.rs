@@ -82,8 +82,10 @@ impl Shared {
     /// there is more to do already.
     pub(crate) fn turn_and_park(&self, pace: Pace) -> (Brought, bool) {
         let mut reactor = self.lock();
+        // What comes in this turn needs no announcement, also where the turn waits for it.
+        reactor.unpark();
         let brought = reactor.turn(pace);
-        let may_wait = reactor.park();
+        let may_wait = brought != Brought::Something && reactor.park();
         self.unlock_after_turn(reactor);
         (brought, may_wait)
     }
