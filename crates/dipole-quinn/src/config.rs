@@ -72,8 +72,9 @@ impl ProducesTickets for NoTickets {
 }
 
 /// What both ends have in common.
-pub(crate) fn endpoint_config() -> quinn::EndpointConfig {
+pub(crate) fn endpoint_config(seed: Option<[u8; 32]>) -> quinn::EndpointConfig {
     let mut config = quinn::EndpointConfig::default();
+    config.rng_seed(seed);
     config.supported_versions(vec![VERSION]);
     config
 }

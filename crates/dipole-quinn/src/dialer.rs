@@ -1,6 +1,6 @@
 //! Dialling.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use dipole_net::{
     Addr, BoxFuture, Capabilities, Connection, DialOptions, Dialer, Error, ErrorKind, Result,
@@ -13,6 +13,7 @@ use crate::conn::QuinnConn;
 use crate::error::connect_error;
 use crate::handshake::{early, whole};
 use crate::port::endpoint;
+use crate::sockets::Socket;
 use crate::transport::{CAPABILITIES, Quinn};
 
 impl Dialer for Quinn {
@@ -47,7 +48,17 @@ impl Quinn {
         let streams = options.streams.clone();
         let asked = options.tls.clone().unwrap_or_default();
         let name = if asked.server_name.is_empty() { &name } else { &*asked.server_name };
-        let (socket, local) = dial_udp(peer, options.local, self.options.socket_buffer)?;
+        let (socket, local) = match &self.sockets {
+            None => {
+                let dialled = dial_udp(peer, options.local, self.options.socket_buffer)?;
+                (Socket::System(dialled.0), dialled.1)
+            }
+            Some(sockets) => {
+                let socket = Socket::given(sockets, options.local.unwrap_or_else(|| any(peer)))?;
+                let local = socket.local_addr()?;
+                (socket, local)
+            }
+        };
         let config = client_config(tls, &asked.alpn, &streams, &self.options)?;
         let deadline = Instant::now() + streams.handshake_timeout;
         // A socket for each connection, as with TCP. The endpoint ends with its connection.
@@ -57,5 +68,13 @@ impl Quinn {
             true => early(connecting, local, deadline, streams).await,
             false => whole(connecting, local, deadline, streams).await,
         }
+    }
+}
+
+/// Any address of the peer's family.
+fn any(peer: SocketAddr) -> SocketAddr {
+    match peer {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     }
 }

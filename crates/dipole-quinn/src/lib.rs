@@ -2,7 +2,8 @@
 //!
 //! One value, [`Quinn`], is both its transport and its dialer. What a connection may do is in
 //! [`StreamOptions`](dipole_net::StreamOptions), which come with each call; what an endpoint does is
-//! in [`QuicOptions`]. One UDP port serves all shards.
+//! in [`QuicOptions`]. One UDP port serves all shards. Its sockets are the system's, or those of a
+//! network that is given ([`Quinn::over`]): the simulated one, in tests.
 //!
 //! ```
 //! use dipole_net::{DialOptions, DialerExt, ListenOptions, SendStreamExt, Transport};
@@ -35,8 +36,10 @@ mod offload;
 mod port;
 mod receive;
 mod send;
+mod sockets;
 mod transport;
 
 pub use dipole_io::{QuicOptions, Retry};
 pub use offload::Offload;
+pub use sockets::{DatagramSocket, Sockets};
 pub use transport::Quinn;

@@ -1,6 +1,5 @@
 //! Accepting connections.
 
-use std::net::UdpSocket;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -9,6 +8,7 @@ use dipole_net::{Addr, ErrorKind, Incoming, ListenOptions, Listener, Result};
 
 use crate::handshake::{Arrival, accept};
 use crate::port::Port;
+use crate::sockets::Socket;
 
 /// One shard of a port.
 struct QuinnListener {
@@ -19,7 +19,7 @@ struct QuinnListener {
 
 /// The shards of the port that `socket` is bound to.
 pub(crate) fn listeners(
-    socket: UdpSocket,
+    socket: Socket,
     config: quinn::ServerConfig,
     options: &ListenOptions,
     endpoint: QuicOptions,

@@ -1,6 +1,6 @@
 //! One UDP port and the shards behind it.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +12,8 @@ use quinn::{Endpoint, TokioRuntime};
 
 use crate::config::endpoint_config;
 use crate::handshake::Arrival;
+use crate::sockets::{Given, Socket};
+
 
 /// A port that is bound, and served from when one of its shards is first polled.
 ///
@@ -26,7 +28,7 @@ pub(crate) struct Port {
 
 /// What it takes to serve the port.
 struct Bound {
-    socket: UdpSocket,
+    socket: Socket,
     config: quinn::ServerConfig,
     dealer: Dealer<Arrival>,
     shards: NonZeroUsize,
@@ -35,7 +37,7 @@ struct Bound {
 
 impl Port {
     pub(crate) fn new(
-        socket: UdpSocket,
+        socket: Socket,
         config: quinn::ServerConfig,
         dealer: Dealer<Arrival>,
         shards: NonZeroUsize,
@@ -53,6 +55,8 @@ impl Port {
     /// Serves the port from now on; nothing when that is so already.
     pub(crate) fn open(&self) -> Result<()> {
         match self.bound.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // A given socket may be of this runtime's time alone.
+            Some(bound) if matches!(bound.socket, Socket::Given { .. }) => bound.serve_here(),
             Some(bound) if bound.shards == NonZeroUsize::MIN => bound.serve_here(),
             Some(bound) => bound.serve_on_a_thread(),
             None => Ok(()),
@@ -86,12 +90,23 @@ impl Bound {
 }
 
 /// An endpoint on the current runtime.
-pub(crate) fn endpoint(socket: UdpSocket, config: Option<quinn::ServerConfig>) -> Result<Endpoint> {
+pub(crate) fn endpoint(
+    socket: Socket,
+    config: Option<quinn::ServerConfig>,
+) -> Result<Endpoint> {
     if tokio::runtime::Handle::try_current().is_err() {
         let text = "QUIC needs a tokio runtime to be polled in";
         return Err(Error::with_message(ErrorKind::Unsupported, text));
     }
-    Ok(Endpoint::new(endpoint_config(), config, socket, Arc::new(TokioRuntime))?)
+    let runtime = Arc::new(TokioRuntime);
+    Ok(match socket {
+        Socket::System(socket) => Endpoint::new(endpoint_config(None), config, socket, runtime)?,
+        Socket::Given { socket, seed } => {
+            let own = endpoint_config(seed);
+            let socket = Arc::new(Given(socket));
+            Endpoint::new_with_abstract_socket(own, config, socket, runtime)?
+        }
+    })
 }
 
 /// Deals the arriving connections out until all shards are gone; then the endpoint takes no more.

@@ -1,5 +1,7 @@
 //! Binding addresses.
 
+use std::sync::Arc;
+
 use dipole_io::QuicOptions;
 use dipole_net::{
     Addr, Capabilities, Error, ErrorKind, ListenOptions, Listener, Result, Transport,
@@ -9,6 +11,7 @@ use dipole_tls::{ClientTls, ServerTls};
 
 use crate::config::server_config;
 use crate::listener::listeners;
+use crate::sockets::{Socket, Sockets};
 
 /// QUIC on quinn: a transport and a dialer.
 #[derive(Debug, Clone)]
@@ -16,6 +19,8 @@ pub struct Quinn {
     server: Option<ServerTls>,
     pub(crate) client: Option<ClientTls>,
     pub(crate) options: QuicOptions,
+    /// `None` is the system's.
+    pub(crate) sockets: Option<Arc<dyn Sockets>>,
 }
 
 impl Quinn {
@@ -23,19 +28,29 @@ impl Quinn {
     /// over TCP. The protocols are [`QuicOptions::alpn`].
     #[must_use]
     pub fn new(server: ServerTls, client: ClientTls) -> Self {
-        Self { server: Some(server), client: Some(client), options: QuicOptions::default() }
+        Self { client: Some(client), ..Self::server(server) }
     }
 
     /// Only listens.
     #[must_use]
     pub fn server(tls: ServerTls) -> Self {
-        Self { server: Some(tls), client: None, options: QuicOptions::default() }
+        let options = QuicOptions::default();
+        Self { server: Some(tls), client: None, options, sockets: None }
     }
 
     /// Only dials.
     #[must_use]
     pub fn client(tls: ClientTls) -> Self {
-        Self { server: None, client: Some(tls), options: QuicOptions::default() }
+        let options = QuicOptions::default();
+        Self { server: None, client: Some(tls), options, sockets: None }
+    }
+
+    /// On these sockets in place of the system's. Names are not looked up for listening then; a
+    /// listener's shards share the endpoint of the first one that is polled.
+    #[must_use]
+    pub fn over(mut self, sockets: Arc<dyn Sockets>) -> Self {
+        self.sockets = Some(sockets);
+        self
     }
 
     /// With other options of the endpoint.
@@ -79,7 +94,11 @@ impl Quinn {
         let Some(tls) = &self.server else {
             return Err(Error::with_message(ErrorKind::Unsupported, "there is no certificate"));
         };
-        let socket = listen_udp(addr, options, self.options.socket_buffer)?;
+        let socket = match (&self.sockets, addr) {
+            (None, _) => Socket::System(listen_udp(addr, options, self.options.socket_buffer)?),
+            (Some(sockets), Addr::Ip(ip)) => Socket::given(sockets, *ip)?,
+            (Some(_), _) => return Err(ErrorKind::Unsupported.into()),
+        };
         let config = server_config(tls, &options.streams, &self.options)?;
         listeners(socket, config, options, self.options.clone())
     }

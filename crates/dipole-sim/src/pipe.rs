@@ -26,6 +26,8 @@ pub(crate) struct Pipe {
     wire: Arc<Wire>,
     bandwidth: Option<u64>,
     loss: Loss,
+    /// When the first of what waits for the way to open was sent.
+    held_since: Option<Instant>,
     capacity: usize,
     chunk_capacity: usize,
     read_size: usize,
@@ -101,6 +103,7 @@ impl Pipe {
             wire,
             bandwidth: config.bandwidth,
             loss: config.loss.clone(),
+            held_since: None,
             capacity: config.capacity.max(1),
             chunk_capacity: config.chunk_capacity.max(1),
             read_size: config.read_size.max(1),
@@ -136,6 +139,7 @@ impl Pipe {
                 };
             }
             let due = self.due(delay, length, &mut clock);
+            self.note_held(due);
             self.chunks.push_back(Chunk { data: output.take(length), due });
             self.len += length;
         }
@@ -147,7 +151,9 @@ impl Pipe {
         if let End::Open = self.end {
             let delay = self.faults.as_mut().map(|faults| faults.delay());
             let delay = delay.filter(|delay| !delay.is_zero());
-            self.end = End::Finished { due: self.due(delay, 0, &mut Clock::default()) };
+            let due = self.due(delay, 0, &mut Clock::default());
+            self.note_held(due);
+            self.end = End::Finished { due };
         }
     }
 
@@ -158,6 +164,7 @@ impl Pipe {
 
     /// The way is open again: says when what was held arrives.
     pub(crate) fn resend(&mut self) {
+        self.held_since = None;
         let mut clock = Clock::default();
         let resend_after = self.loss.resend_after;
         let faults = &mut self.faults;
@@ -180,6 +187,7 @@ impl Pipe {
         let first = self.chunks.iter().position(held).unwrap_or(self.chunks.len());
         let forgotten: Vec<_> = self.chunks.drain(first..).collect();
         self.len -= forgotten.iter().map(|chunk| chunk.data.len()).sum::<usize>();
+        self.only_the_end_is_held();
         forgotten
     }
 
@@ -190,15 +198,22 @@ impl Pipe {
 
     /// When the sender gives up; `None` while everything gets through.
     pub(crate) fn gives_up_at(&self) -> Option<Instant> {
-        let ends = match &self.end {
-            End::Finished { due } => Some(due),
+        self.held_since?.checked_add(self.loss.give_up_after)
+    }
+
+    /// Kept beside the chunks, for it is asked for with each of them.
+    fn note_held(&mut self, due: Due) {
+        if let Due::Held(sent) = due {
+            self.held_since.get_or_insert(sent);
+        }
+    }
+
+    /// The chunks that were held are gone.
+    fn only_the_end_is_held(&mut self) {
+        self.held_since = match self.end {
+            End::Finished { due: Due::Held(sent) } => Some(sent),
             _ => None,
         };
-        let mut all = self.chunks.iter().map(|chunk| &chunk.due).chain(ends);
-        all.find_map(|due| match due {
-            Due::Held(sent) => sent.checked_add(self.loss.give_up_after),
-            _ => None,
-        })
     }
 
     /// When something of `length` bytes that is sent now and is under way for `delay` arrives.
@@ -226,6 +241,7 @@ impl Pipe {
     /// Gives what is under way, to be dropped outside any lock. The writer does not learn of it.
     pub(crate) fn clear(&mut self) -> VecDeque<Chunk> {
         self.len = 0;
+        self.only_the_end_is_held();
         take(&mut self.chunks)
     }
 

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dipole_http::{Client, ClientConfig, Server, ServerHandle};
+use dipole_http::{Client, ClientConfig, ProtocolChoice, Server, ServerHandle};
 use dipole_layers::LayerExt;
 use dipole_net::Dialer;
 use dipole_sim::{Network, Simulation};
@@ -95,6 +95,10 @@ fn client(network: &Network, seed: u64, host: u64) -> Client {
     config.body_timeout = patience;
     config.write_timeout = patience;
     config.idle_timeout = Duration::from_secs(20);
+    // Both ends speak it without TLS as well.
+    if Chance::new(seed, 200 + host).one_in(2) {
+        config.protocol = ProtocolChoice::Http2;
+    }
     Client::builder().with_dialer(dialer).config(config).build()
 }
 

@@ -106,6 +106,23 @@ fn an_hour_of_a_hundred_hosts_takes_seconds() {
 }
 
 #[test]
+#[ignore = "fails on purpose, for the test below"]
+#[should_panic(expected = "on purpose")]
+fn a_scenario_that_fails() {
+    Simulation::new(Config::far(4711, 0.01)).run(|_| async { panic!("on purpose") });
+}
+
+#[test]
+fn a_failing_run_says_its_seed() {
+    let program = std::env::current_exe().expect("this program");
+    let arguments = ["--ignored", "--exact", "replay::a_scenario_that_fails", "--nocapture"];
+    let ended = std::process::Command::new(program).args(arguments).output().expect("it runs");
+    let text = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{text}");
+    assert!(text.contains("the simulation failed; seed 4711 replays it"), "{text}");
+}
+
+#[test]
 fn a_scenario_that_waits_for_ever_ends_at_its_limit() {
     let failed = std::panic::catch_unwind(|| {
         Simulation::new(Config::default()).limit(secs(60)).run(|_| std::future::pending::<()>());
