@@ -9,7 +9,7 @@ use http::Method;
 use http_body_util::BodyExt;
 
 use crate::far::{bad, by_hand, good, read, text};
-use crate::far_http3::{configured, near_and_far};
+use crate::far_http3::{configured, near_and_far, unanswered};
 use crate::wire::{DATA, MESSAGE_ERROR, REQUEST_CANCELLED, answer, data, frame, head, integer};
 
 const MANY: usize = 8 * 1024 * 1024;
@@ -18,7 +18,7 @@ fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at % 251) as u8).collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn large_bodies_arrive_whole_both_ways() {
     let (near, mut far) = near_and_far();
     let asked = near.method(Method::POST, Body::from(pattern(MANY)));
@@ -40,7 +40,7 @@ async fn large_bodies_arrive_whole_both_ways() {
     serving.await.expect("no panic");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_slow_reader_slows_the_server_down() {
     let (near, mut far) = configured(|config| config.http3.stream_window = 65_536);
     let asked = near.get();
@@ -66,7 +66,7 @@ async fn a_slow_reader_slows_the_server_down() {
     serving.await.expect("no panic");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_read_slows_the_body_down() {
     let (near, mut far) = near_and_far();
     let (feed, body) = by_hand();
@@ -86,7 +86,7 @@ async fn a_server_that_does_not_read_slows_the_body_down() {
     assert_eq!(reading.await.expect("no panic").expect("whole").0, "done");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_server_that_wants_no_more_of_a_request_may_still_answer() {
     let (near, mut far) = near_and_far();
     let asked = near.method(Method::POST, Body::from(pattern(MANY)));
@@ -98,7 +98,7 @@ async fn a_server_that_wants_no_more_of_a_request_may_still_answer() {
     assert_eq!(text(good(asked).await).await, "enough");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_request_that_is_dropped_is_cancelled_alone() {
     let (near, mut far) = near_and_far();
     let (feed, body) = by_hand();
@@ -124,7 +124,7 @@ async fn a_request_that_is_dropped_is_cancelled_alone() {
     drop(feed);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_response_that_is_dropped_is_cancelled_alone() {
     let (near, mut far) = near_and_far();
     let asked = near.get();
@@ -138,7 +138,7 @@ async fn a_response_that_is_dropped_is_cancelled_alone() {
     assert_eq!(text(good(asked).await).await, "hi");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_body_is_held_to_its_length() {
     for (bytes, is_longer) in [(data("four"), false), (data("too long"), true)] {
         let (near, mut far) = near_and_far();
@@ -160,7 +160,7 @@ async fn a_body_is_held_to_its_length() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_body_that_is_where_none_may_be_is_no_body() {
     let (near, mut far) = near_and_far();
     let asked = near.method(Method::HEAD, Body::empty());
@@ -170,7 +170,7 @@ async fn a_body_that_is_where_none_may_be_is_no_body() {
     assert!(matches!(error, BodyError::Malformed(_)), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn each_deadline_is_told() {
     let short = Duration::from_millis(50);
     let (near, mut far) = configured(|config| config.response_timeout = Some(short));
@@ -212,8 +212,7 @@ async fn each_deadline_is_told() {
     let error = read(good(asked).await).await.expect_err("it is late");
     assert!(matches!(error, BodyError::RequestTimedOut), "{error}");
 
-    let (near, _far) = configured(|config| config.dial_timeout = Some(short));
-    // Nobody accepts: the handshake does not end.
+    let near = unanswered(|config| config.dial_timeout = Some(short));
     let error = bad(near.get()).await;
     assert_eq!((error.kind(), error.deadline()), (ClientErrorKind::Connect, Some(Deadline::Dial)));
 }

@@ -7,12 +7,12 @@ use dipole_net::{ErrorKind, Initiator, ListenOptions, SendStreamExt};
 use http::Method;
 
 use crate::far::{bad, good, text};
-use crate::far_http3::{both, configured, near_and_far};
+use crate::far_http3::{both, configured, near_and_far, unanswered};
 use crate::wire::{GOAWAY, NO_ERROR, REQUEST_REJECTED, answer, frame, head, integer};
 
 const A_MOMENT: Duration = Duration::from_millis(50);
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_connection_is_made_where_the_server_allows_no_more_streams() {
     let mut options = ListenOptions::default();
     options.streams.streams = 2;
@@ -33,7 +33,7 @@ async fn another_connection_is_made_where_the_server_allows_no_more_streams() {
     assert_eq!(text(done).await, "one");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn requests_wait_for_a_stream_where_no_more_connections_are_allowed() {
     let mut options = ListenOptions::default();
     options.streams.streams = 1;
@@ -53,7 +53,7 @@ async fn requests_wait_for_a_stream_where_no_more_connections_are_allowed() {
     far.expect_no_dial(A_MOMENT).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_goes_away_ends_what_it_looks_at_and_the_rest_goes_elsewhere() {
     let (near, mut far) = near_and_far();
     let kept = near.get();
@@ -82,7 +82,7 @@ async fn a_connection_that_goes_away_ends_what_it_looks_at_and_the_rest_goes_els
     assert_eq!((*code, *by), (NO_ERROR, Initiator::Peer), "{expected:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_server_rejected_is_sent_again() {
     for method in [Method::GET, Method::POST] {
         let (near, mut far) = near_and_far();
@@ -97,7 +97,7 @@ async fn what_the_server_rejected_is_sent_again() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_rejected_again_and_again_is_given_up() {
     let (near, mut far) = near_and_far();
     let asked = near.get();
@@ -111,7 +111,7 @@ async fn what_is_rejected_again_and_again_is_given_up() {
     rejecting.abort();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_idempotent_request_survives_a_kept_connection_that_is_gone() {
     for code in [NO_ERROR, 0] {
         let (near, mut far) = near_and_far();
@@ -127,7 +127,7 @@ async fn an_idempotent_request_survives_a_kept_connection_that_is_gone() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_nobody_uses_ends_after_the_idle_time() {
     let (near, mut far) = configured(|config| config.idle_timeout = Duration::from_millis(100));
     let asked = near.get();
@@ -143,7 +143,7 @@ async fn a_connection_that_nobody_uses_ends_after_the_idle_time() {
     assert_eq!(text(good(asked).await).await, "hi");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_connection_ends_with_its_client() {
     let (near, mut far) = near_and_far();
     let asked = near.get();
@@ -155,7 +155,7 @@ async fn a_connection_ends_with_its_client() {
     assert!(matches!(closed.kind(), ErrorKind::Application { code: NO_ERROR, .. }), "{closed}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_connection_is_not_used_beyond_its_age() {
     let (near, mut far) = configured(|config| {
         config.max_connection_age = Some(Duration::from_millis(20));
@@ -171,7 +171,7 @@ async fn a_connection_is_not_used_beyond_its_age() {
     assert_eq!(text(good(asked).await).await, "two");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn heads_have_limits_and_only_their_request_fails() {
     let (near, mut far) = configured(|config| {
         config.max_head_bytes = 4096;
@@ -205,14 +205,13 @@ async fn heads_have_limits_and_only_their_request_fails() {
     far.expect_no_dial(A_MOMENT).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_waits_for_a_connection_that_cannot_be_made_is_told_at_once() {
-    let (near, far) = configured(|config| config.dial_timeout = Some(Duration::from_millis(200)));
-    let begin = std::time::Instant::now();
+    let near = unanswered(|config| config.dial_timeout = Some(Duration::from_millis(200)));
+    let begin = tokio::time::Instant::now();
     let asked: Vec<_> = (0..20).map(|_| near.get()).collect();
     for asked in asked {
         assert_eq!(bad(asked).await.kind(), ClientErrorKind::Connect);
     }
     assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
-    drop(far);
 }

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use dipole_http::{Body, Client, ClientConfig, ClientError, ProtocolChoice};
@@ -10,9 +10,7 @@ use dipole_net::{
     BoxReceive, BoxSend, Error, ListenOptions, Listener, ReceiveStreamExt, Result, SendStreamExt,
     StreamConn, Transport,
 };
-use dipole_quinn::Quinn;
-use dipole_sim::{Config, Network};
-use dipole_tls::{Authority, ClientTls, ClientTlsOptions, ServerTls, ServerTlsOptions};
+use dipole_sim::{Config, Network, Reach};
 use http::{Method, Request, Response};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -39,35 +37,32 @@ pub(crate) fn configured(change: impl FnOnce(&mut ClientConfig)) -> (Near3, Far3
     (near, far)
 }
 
+/// A client and a server that never answers it.
+pub(crate) fn unanswered(change: impl FnOnce(&mut ClientConfig)) -> Near3 {
+    let (near, _, network) = both(ListenOptions::default(), |config| {
+        config.protocol = ProtocolChoice::Http3;
+        change(config);
+    });
+    network.set_reach("127.0.0.1", Reach::Silent);
+    near
+}
+
 /// As `configured`, with a server that listens so, and the network of the other versions.
 pub(crate) fn both(
     options: ListenOptions,
     change: impl FnOnce(&mut ClientConfig),
 ) -> (Near3, Far3, Network) {
-    let (server, client) = certified();
-    let quinn = Quinn::new(server, client);
-    let addr = "127.0.0.1:0".parse().expect("an address");
-    let listener = quinn.listen(&addr, &options).expect("a port is free").into_iter().next();
-    let far = Far3 { listener: listener.expect("one for a shard") };
     let network = Network::new(Config::default());
+    let streams = network.streams().protocols(["h3"]);
+    let addr = "127.0.0.1:0".parse().expect("an address");
+    let listener = streams.listen(&addr, &options).expect("a port is free").into_iter().next();
+    let far = Far3 { listener: listener.expect("one for a shard") };
     let mut config = ClientConfig::default();
     change(&mut config);
     let builder = Client::builder().with_dialer(network.clone()).with_tls(FakeTls);
-    let client = builder.with_stream_dialer(quinn).config(config).build();
+    let client = builder.with_stream_dialer(streams).config(config).build();
     let url = format!("https://{}/", far.listener.local_addr());
     (Near3 { client, url }, far, network)
-}
-
-fn certified() -> (ServerTls, ClientTls) {
-    let now = SystemTime::now();
-    let hour = Duration::from_secs(3600);
-    let authority = Authority::new("tests", now - hour..now + hour).expect("an authority");
-    let issued = authority.issue(&["127.0.0.1", "far"], now - hour..now + hour);
-    let mut trust = ClientTlsOptions::default();
-    trust.roots = authority.roots();
-    let identity = issued.expect("a certificate").identity;
-    let server = ServerTls::new(&ServerTlsOptions::new(identity)).expect("a server");
-    (server, ClientTls::new(&trust).expect("a client"))
 }
 
 /// The client's side.

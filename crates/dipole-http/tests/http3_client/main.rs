@@ -1,4 +1,4 @@
-//! The HTTP/3 client against servers that are scripts, on QUIC over loopback.
+//! The HTTP/3 client against servers that are scripts, on simulated streams in virtual time.
 
 #[path = "../client/fake_tls.rs"]
 mod fake_tls;

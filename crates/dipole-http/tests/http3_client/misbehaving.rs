@@ -116,7 +116,7 @@ async fn serve(mut far: Far3, bytes: Vec<u8>, end: End) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_no_response_is_never_taken_for_one_and_the_next_request_is_answered() {
     for (name, bytes, end) in scripts() {
         let (near, far): (Near3, Far3) =
@@ -140,7 +140,7 @@ async fn what_is_no_response_is_never_taken_for_one_and_the_next_request_is_answ
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn interim_responses_without_end_are_given_up() {
     let (near, mut far) = near_and_far();
     let asked = near.get();
@@ -155,7 +155,7 @@ async fn interim_responses_without_end_are_given_up() {
     timeout(Duration::from_secs(5), sending).await.expect("it is stopped").expect("no panic");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_wrong_on_the_control_stream_ends_the_connection_and_another_one_serves() {
     let wrong = [
         ("a second SETTINGS", frame(SETTINGS, &[])),
@@ -180,7 +180,7 @@ async fn what_is_wrong_on_the_control_stream_ends_the_connection_and_another_one
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_server_without_settings_is_served_nevertheless_as_long_as_it_answers() {
     let (near, mut far) = near_and_far();
     let asked = near.get();

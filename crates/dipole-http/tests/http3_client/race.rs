@@ -1,18 +1,20 @@
 //! HTTP/3 beside the other versions: `Alt-Svc`, head start, and what has failed.
 
-use std::net::UdpSocket;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dipole_http::{Body, ClientConfig, ProtocolChoice};
 use dipole_net::{ListenOptions, SendStreamExt};
-use dipole_sim::Network;
+use dipole_sim::{Network, Reach};
 use http::{Request, Version};
+use tokio::time::Instant;
 
 use crate::far::{Far, FarConn, GET, good, text};
 use crate::far_http3::{Asked, Far3, Near3, both};
 use crate::wire::{VERSION_FALLBACK, answer, head};
 
 const HELLO: &str = "hello far h2,http/1.1\n";
+/// What is sent there is lost.
+const HOLE: &str = "10.9.9.9";
 const HEAD_START: Duration = Duration::from_millis(300);
 
 /// The same origin on both: `https://far/`, whose HTTP/3 is at the address of the second.
@@ -57,7 +59,7 @@ async fn told(near: &Near3, far: &mut Far, authority: impl std::fmt::Display) ->
     conn
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_a_server_says_of_its_http3_is_followed_by_the_next_request() {
     let (near, mut far, mut far3, _) = raced(|_| {});
     let addr = far3.listener.local_addr();
@@ -75,7 +77,7 @@ async fn what_a_server_says_of_its_http3_is_followed_by_the_next_request() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_said_without_tls_or_not_to_be_followed_is_not() {
     let (near, _far, mut far3, network) = raced(|_| {});
     let mut plain = Far::listening(&network, "far:80");
@@ -98,7 +100,7 @@ async fn what_is_said_without_tls_or_not_to_be_followed_is_not() {
     far3_of_it.expect_no_dial(Duration::from_millis(1)).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_cleared_is_not_followed_any_more() {
     let (near, mut far, mut far3, _) = raced(|_| {});
     let addr = far3.listener.local_addr();
@@ -113,11 +115,11 @@ async fn what_is_cleared_is_not_followed_any_more() {
     assert_eq!(text(good(asked).await).await, "old");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_black_hole_costs_the_head_start_once() {
-    let hole = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
-    let (near, mut far, _far3, _) = raced(|_| {});
-    let mut conn = told(&near, &mut far, hole.local_addr().expect("an address")).await;
+    let (near, mut far, _far3, network) = raced(|_| {});
+    network.set_reach(HOLE, Reach::Silent);
+    let mut conn = told(&near, &mut far, format_args!("{HOLE}:443")).await;
     let begin = Instant::now();
     let asked = get(&near);
     serve_again(&mut conn, "").await;
@@ -128,44 +130,41 @@ async fn a_black_hole_costs_the_head_start_once() {
         let begin = Instant::now();
         let asked = get(&near);
         // It is said again all the time.
-        let said = alt_svc(hole.local_addr().expect("an address"));
+        let said = alt_svc(format_args!("{HOLE}:443"));
         serve_again(&mut conn, &said).await;
         assert_eq!(text(good(asked).await).await, "old");
         assert!(begin.elapsed() < HEAD_START, "{:?}", begin.elapsed());
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_has_failed_is_tried_again_later() {
-    let hole = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
-    let (near, mut far, _far3, _) = raced(|config| {
+    let (near, mut far, _far3, network) = raced(|config| {
         config.http3.head_start = Duration::from_millis(20);
         config.http3.retry_after = Duration::from_millis(100);
     });
-    let mut conn = told(&near, &mut far, hole.local_addr().expect("an address")).await;
-    let heard = |hole: &UdpSocket| {
-        hole.set_nonblocking(true).expect("a socket");
-        let mut count = 0;
-        while hole.recv(&mut [0; 2000]).is_ok() {
-            count += 1;
-        }
-        count > 0
+    network.set_reach(HOLE, Reach::Silent);
+    let mut conn = told(&near, &mut far, format_args!("{HOLE}:443")).await;
+    let mut before = network.stats().dials;
+    let mut heard = || {
+        let dials = network.stats().dials;
+        std::mem::replace(&mut before, dials) < dials
     };
     for (wait, is_tried) in [(0, true), (0, false), (150, true), (0, false), (150, false)] {
         tokio::time::sleep(Duration::from_millis(wait)).await;
         let asked = get(&near);
         serve_again(&mut conn, "").await;
         assert_eq!(text(good(asked).await).await, "old");
-        assert_eq!(heard(&hole), is_tried, "after {wait}");
+        assert_eq!(heard(), is_tried, "after {wait}");
     }
     near.client.network_changed();
     let asked = get(&near);
     serve_again(&mut conn, "").await;
     assert_eq!(text(good(asked).await).await, "old");
-    assert!(!heard(&hole), "what was said is of the network that was");
+    assert!(!heard(), "what was said is of the network that was");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn http3_that_fails_at_once_costs_nothing() {
     let (near, mut far, _far3, _) = raced(|config| config.http3.head_start = HEAD_START * 10);
     // Nobody there by that name.
@@ -177,7 +176,7 @@ async fn http3_that_fails_at_once_costs_nothing() {
     assert!(begin.elapsed() < HEAD_START * 9, "{:?}", begin.elapsed());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_response_that_is_misdirected_sends_the_request_to_the_origin() {
     let (near, mut far, mut far3, _) = raced(|_| {});
     let addr = far3.listener.local_addr();
@@ -193,7 +192,7 @@ async fn a_response_that_is_misdirected_sends_the_request_to_the_origin() {
     assert_eq!(text(good(asked).await).await, "old");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_server_may_ask_for_another_version() {
     let (near, mut far, mut far3, _) = raced(|_| {});
     let addr = far3.listener.local_addr();
@@ -210,7 +209,7 @@ async fn a_server_may_ask_for_another_version() {
     assert_eq!(text(good(asked).await).await, "new");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn http3_may_be_tried_where_nobody_has_said_that_it_is_there() {
     let first = |config: &mut ClientConfig| config.protocol = ProtocolChoice::Http3First;
     let (near, mut far, mut far3, _) = raced(first);
@@ -224,7 +223,7 @@ async fn http3_may_be_tried_where_nobody_has_said_that_it_is_there() {
     assert_eq!(text(good(asked).await).await, "old");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn requests_that_come_together_try_http3_once_and_share_its_connection() {
     let (near, mut far, mut far3, _) = raced(|config| config.http3.head_start = HEAD_START * 10);
     let addr = far3.listener.local_addr();

@@ -10,7 +10,7 @@ use crate::far::{bad, by_hand, good, piece, read, text};
 use crate::far_http3::{configured, near_and_far, streamed};
 use crate::wire::{answer, data, frame, head};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_response_comes_over_http3_and_says_over_what() {
     let (near, mut far) = configured(|config| config.report_connection = true);
     let asked = near.get();
@@ -25,7 +25,7 @@ async fn a_response_comes_over_http3_and_says_over_what() {
     assert_eq!(got.rest().await.expect("it ends in order"), (Vec::new(), false));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn bodies_and_trailers_go_both_ways() {
     let (near, mut far) = near_and_far();
     let (feed, body) = by_hand();
@@ -46,7 +46,7 @@ async fn bodies_and_trailers_go_both_ways() {
     assert_eq!(read(good(asked).await).await.expect("whole"), ("abc".into(), Some(trailers)));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn requests_share_one_connection() {
     let (near, mut far) = near_and_far();
     let asked: Vec<_> = (0..20).map(|_| near.get()).collect();
@@ -68,7 +68,7 @@ async fn requests_share_one_connection() {
     far.expect_no_dial(Duration::from_millis(50)).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_has_no_body_has_none_whatever_length_it_says() {
     let (near, mut far) = near_and_far();
     let mut peer = None;
@@ -87,7 +87,7 @@ async fn what_has_no_body_has_none_whatever_length_it_says() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn interim_responses_are_passed_over() {
     let (near, mut far) = near_and_far();
     let asked = near.get();
@@ -97,7 +97,7 @@ async fn interim_responses_are_passed_over() {
     assert_eq!(text(good(asked).await).await, "hi");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_body_waits_for_consent_that_was_asked_for() {
     let (near, mut far) = configured(|config| config.continue_timeout = Duration::from_secs(60));
     let request = Request::post(&near.url).header("expect", "100-continue");
@@ -112,7 +112,7 @@ async fn a_body_waits_for_consent_that_was_asked_for() {
     drop(asked);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_body_that_nobody_consented_to_goes_out_after_a_while_or_not_at_all() {
     let (near, mut far) = configured(|config| config.continue_timeout = Duration::from_millis(20));
     let request = || {
@@ -135,7 +135,7 @@ async fn a_body_that_nobody_consented_to_goes_out_after_a_while_or_not_at_all() 
     got.broken_off().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_response_may_come_before_its_request_has_been_sent() {
     let (near, mut far) = near_and_far();
     let (feed, body) = by_hand();
@@ -153,7 +153,7 @@ async fn a_response_may_come_before_its_request_has_been_sent() {
     assert_eq!(reading.await.expect("no panic").expect("whole").0, "early");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_cannot_go_over_http3_is_said_so() {
     let (near, _far) = near_and_far();
     for (request, text) in [
@@ -165,7 +165,7 @@ async fn what_cannot_go_over_http3_is_said_so() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_body_of_another_length_than_it_said_is_broken_off() {
     for body in [Wrong(10), Wrong(1)] {
         let (near, mut far) = near_and_far();

@@ -1,7 +1,6 @@
-//! A server on QUIC, and a client.
+//! A server on simulated streams, and a client.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use dipole_http::{HttpService, Server, ServerConfig, ServerHandle};
@@ -9,19 +8,18 @@ use dipole_net::{
     Addr, BoxReceive, BoxSend, DialOptions, DialerExt, Error, ErrorKind, ListenOptions,
     ReceiveStreamExt, Result, SendStreamExt, Stream, StreamConn,
 };
-use dipole_quinn::Quinn;
-use dipole_tls::{Authority, ClientTls, ClientTlsOptions, ServerTls, ServerTlsOptions};
+use dipole_sim::{Network, Streams};
 use http::{HeaderMap, StatusCode};
 
 use crate::codec::fields::{self, Pseudo};
 use crate::codec::frames::{self, Frame, FrameReader};
 use crate::support::{handler, read_all, secs, text};
 
-/// A server on a port of loopback, on the caller's runtime.
+/// A server on a network of its own, on the caller's runtime.
 pub(crate) struct Site {
     pub(crate) server: ServerHandle,
     addr: Addr,
-    dialer: Quinn,
+    dialer: Streams,
 }
 
 impl Site {
@@ -35,14 +33,14 @@ impl Site {
     ) -> Self {
         let mut config = ServerConfig::default();
         change(&mut config);
-        let (server_tls, client_tls) = certified();
+        let streams = Network::default().streams();
         let server = Server::new(service)
             .config(config)
-            .listen_with("127.0.0.1:0", Quinn::server(server_tls), ListenOptions::default())
+            .listen_with("127.0.0.1:0", streams.clone(), ListenOptions::default())
             .spawn()
             .unwrap();
         let addr = server.local_addrs()[0].clone();
-        Self { server, addr, dialer: Quinn::client(client_tls) }
+        Self { server, addr, dialer: streams }
     }
 
     pub(crate) async fn connect(&self) -> Client {
@@ -65,17 +63,6 @@ pub(crate) fn reading() -> impl HttpService {
         Ok((data, _)) => text(String::from_utf8_lossy(&data).into_owned()),
         Err(error) => text(error.to_string()),
     })
-}
-
-/// A server for this machine, and a client that trusts whoever certified it.
-fn certified() -> (ServerTls, ClientTls) {
-    let now = SystemTime::now();
-    let authority = Authority::new("tests", now - secs(3600)..now + secs(3600)).unwrap();
-    let issued = authority.issue(&["127.0.0.1"], now - secs(3600)..now + secs(3600)).unwrap();
-    let mut trust = ClientTlsOptions::default();
-    trust.roots = authority.roots();
-    let server = ServerTls::new(&ServerTlsOptions::new(issued.identity)).unwrap();
-    (server, ClientTls::new(&trust).unwrap())
 }
 
 /// A client's end of a connection.

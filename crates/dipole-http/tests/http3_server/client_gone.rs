@@ -32,7 +32,7 @@ async fn noted(calls: &Calls, count: usize) -> Vec<String> {
     calls.list().iter().map(ToString::to_string).collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_stopped_stream_or_a_lost_connection_cancels_its_handlers() {
     let calls = Calls::default();
     let site = Site::new(noting(&calls));
@@ -53,7 +53,7 @@ async fn a_stopped_stream_or_a_lost_connection_cancels_its_handlers() {
     assert_eq!((stats.cancelled, stats.open_connections), (2, 0));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn handlers_run_to_their_end_where_that_is_asked_for() {
     let calls = Calls::default();
     let site = Site::configured(noting(&calls), |config| {

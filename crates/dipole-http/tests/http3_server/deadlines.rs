@@ -9,7 +9,7 @@ use super::client::*;
 use crate::codec::code;
 use crate::support::{handler, ms, secs, text};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_head_that_does_not_come_is_408() {
     let site = Site::configured(handler(async |_| text("done")), |config| {
         config.header_timeout = Some(ms(200));
@@ -22,7 +22,7 @@ async fn a_head_that_does_not_come_is_408() {
     assert_eq!(site.server.stats().timed_out, 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_connection_without_a_request_or_between_two_is_closed() {
     let site = Site::configured(handler(async |_| text("done")), |config| {
         config.header_timeout = Some(ms(200));
@@ -39,7 +39,7 @@ async fn a_connection_without_a_request_or_between_two_is_closed() {
     assert_eq!(site.server.stats().timed_out, 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_body_that_stops_is_408() {
     let site = Site::configured(reading(), |config| config.body_timeout = Some(ms(200)));
     let client = site.connect().await;
@@ -49,7 +49,7 @@ async fn a_body_that_stops_is_408() {
     assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_handler_that_takes_too_long_is_503() {
     let site = Site::configured(
         handler(async |_| {
@@ -63,7 +63,7 @@ async fn a_handler_that_takes_too_long_is_503() {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_client_that_takes_nothing_loses_its_response_and_no_other() {
     let site = Site::configured(
         handler(async |request| match request.uri().path() {

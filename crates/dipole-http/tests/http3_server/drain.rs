@@ -17,7 +17,7 @@ fn slow() -> impl HttpService {
     })
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn running_requests_end_and_later_ones_may_go_elsewhere() {
     let site = Site::new(slow());
     let client = site.connect().await;
@@ -41,7 +41,7 @@ async fn running_requests_end_and_later_ones_may_go_elsewhere() {
     assert_eq!((site.server.stats().requests, site.server.stats().cancelled), (1, 0));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_still_runs_at_the_deadline_is_dropped() {
     let site = Site::new(slow());
     let client = site.connect().await;
@@ -55,7 +55,7 @@ async fn what_still_runs_at_the_deadline_is_dropped() {
     assert_eq!((site.server.stats().open_connections, site.server.stats().cancelled), (0, 1));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_idle_client_does_not_hold_the_server_up() {
     let site = Site::configured(slow(), |config| config.linger_timeout = ms(300));
     let client = site.connect().await;
@@ -66,7 +66,7 @@ async fn an_idle_client_does_not_hold_the_server_up() {
     assert_eq!(client.closed_with().await, code::NO_ERROR);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_is_used_up_says_so() {
     let site = Site::configured(slow(), |config| {
         config.max_requests_per_connection = Some(2);

@@ -14,7 +14,7 @@ fn site() -> Site {
     })
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_head_beyond_its_limits_is_refused_and_the_connection_goes_on() {
     let site = site();
     let client = site.connect().await;
@@ -29,7 +29,7 @@ async fn a_head_beyond_its_limits_is_refused_and_the_connection_goes_on() {
     assert_eq!(site.server.stats().rejected, 4);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn malformed_requests_are_reset_and_the_connection_goes_on() {
     let site = site();
     let client = site.connect().await;
@@ -51,7 +51,7 @@ async fn malformed_requests_are_reset_and_the_connection_goes_on() {
     assert_eq!(client.ask("GET", "/", b"").await.unwrap().status, StatusCode::OK);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_stream_without_a_request_is_incomplete() {
     let site = site();
     let client = site.connect().await;
@@ -60,7 +60,7 @@ async fn a_stream_without_a_request_is_incomplete() {
     assert_eq!(reset_code(&mut stream.receive).await, code::REQUEST_INCOMPLETE);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn broken_frames_end_the_connection_with_their_code() {
     let site = Site::new(reading());
     let get =
@@ -86,7 +86,7 @@ async fn broken_frames_end_the_connection_with_their_code() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn broken_control_streams_end_the_connection_with_their_code() {
     let site = site();
     for (sent, expected) in [
@@ -113,7 +113,7 @@ async fn broken_control_streams_end_the_connection_with_their_code() {
     assert_eq!(client.closed_with().await, code::CLOSED_CRITICAL_STREAM);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn unknown_streams_frames_and_settings_are_passed_over() {
     let site = site();
     let client = site.connect_bare().await;
@@ -130,7 +130,7 @@ async fn unknown_streams_frames_and_settings_are_passed_over() {
     assert_eq!(answer(&mut stream.receive).await.unwrap().text(), "done");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_server_says_its_settings_first() {
     let site = site();
     let client = site.connect_bare().await;

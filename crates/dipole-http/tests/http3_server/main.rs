@@ -1,4 +1,4 @@
-//! What the server promises on HTTP/3, over QUIC on loopback.
+//! What the server promises on HTTP/3, over simulated streams in virtual time.
 //!
 //! The client is written by hand, so that it can misbehave; it shares the server's codec, which the
 //! peers of CI judge.

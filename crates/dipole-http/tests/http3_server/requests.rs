@@ -39,7 +39,7 @@ fn service() -> impl HttpService {
         )
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_axum_router_answers_as_on_tcp() {
     let site = Site::new(service());
     let client = site.connect().await;
@@ -61,7 +61,7 @@ async fn answer_text(stream: &mut dipole_net::Stream) -> String {
     answer(&mut stream.receive).await.unwrap().text().to_owned()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn head_and_204_have_no_body() {
     let site = Site::new(service());
     let client = site.connect().await;
@@ -73,7 +73,7 @@ async fn head_and_204_have_no_body() {
     assert!(!nothing.headers.contains_key("content-length"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn large_bodies_pass_both_ways() {
     let site = Site::new(service());
     let client = site.connect().await;
@@ -95,7 +95,7 @@ async fn large_bodies_pass_both_ways() {
     assert_eq!(echoed.body, body);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn many_requests_at_once_are_answered() {
     let site = Site::new(service());
     let client = site.connect().await;
@@ -124,7 +124,7 @@ fn trailing() -> impl HttpService {
     })
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn trailers_pass_both_ways() {
     let site = Site::new(trailing());
     let client = site.connect().await;
@@ -139,7 +139,7 @@ async fn trailers_pass_both_ways() {
     assert_eq!(answer.trailers, Some(expected));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_client_that_waits_for_100_gets_it_when_its_body_is_wanted() {
     let site = Site::new(service());
     let client = site.connect().await;
@@ -167,7 +167,7 @@ async fn a_client_that_waits_for_100_gets_it_when_its_body_is_wanted() {
     assert_eq!(answer.text(), "late");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_panic_answers_500_and_harms_no_other_request() {
     let site = Site::new(service());
     let client = site.connect().await;
@@ -177,7 +177,7 @@ async fn a_panic_answers_500_and_harms_no_other_request() {
     assert_eq!(site.server.stats().panics, 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_body_that_is_not_as_long_as_it_says_is_broken_off() {
     let site = Site::new(handler(async |_| {
         let mut response = Response::new(Body::full("short"));
@@ -190,7 +190,7 @@ async fn a_body_that_is_not_as_long_as_it_says_is_broken_off() {
     assert_eq!(reset_code(&mut stream.receive).await, code::INTERNAL_ERROR);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn connect_streams_both_ways_like_any_other_request() {
     let site = Site::new(handler(async |request| Response::new(request.into_body())));
     let client = site.connect().await;
@@ -201,7 +201,7 @@ async fn connect_streams_both_ways_like_any_other_request() {
     assert_eq!(answer_text(&mut stream).await, "tunnelled");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_extended_connect_is_a_tunnel_where_it_is_taken() {
     let tunnel = handler(async |request: http::Request<Body>| {
         let protocol = request.extensions().get::<hyper::ext::Protocol>().cloned();

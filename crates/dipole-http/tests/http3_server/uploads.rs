@@ -7,7 +7,7 @@ use super::client::*;
 use crate::codec::code;
 use crate::support::{handler, ms, secs, text};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_client_that_sends_what_nobody_reads_is_stopped_without_a_fault() {
     let site = Site::new(handler(async |_| text("enough")));
     let client = site.connect().await;
@@ -21,7 +21,7 @@ async fn a_client_that_sends_what_nobody_reads_is_stopped_without_a_fault() {
     assert_eq!(client.ask("GET", "/", b"").await.unwrap().status, StatusCode::OK);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_body_is_read_no_faster_than_its_handler_does() {
     let site = Site::new(handler(async |_request| {
         tokio::time::sleep(secs(3600)).await;
@@ -38,7 +38,7 @@ async fn a_body_is_read_no_faster_than_its_handler_does() {
     assert!((1_000_000..4_000_000).contains(&taken), "{taken}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_body_beyond_the_limit_is_413() {
     let site = Site::configured(reading(), |config| config.max_body_bytes = Some(1000));
     let client = site.connect().await;
@@ -50,7 +50,7 @@ async fn a_body_beyond_the_limit_is_413() {
     assert_eq!(site.server.stats().rejected, 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_body_of_another_length_than_it_says_is_malformed() {
     let site = Site::new(reading());
     let client = site.connect().await;

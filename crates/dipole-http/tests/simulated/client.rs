@@ -25,11 +25,16 @@ struct Question {
 }
 
 /// Asks so many times, one after the other.
-pub(crate) async fn ask(client: Client, name: usize, mut chance: Chance) -> Outcome {
+pub(crate) async fn ask(
+    client: Client,
+    origin: &str,
+    name: usize,
+    mut chance: Chance,
+) -> Outcome {
     let mut outcome = Outcome::default();
     for number in 0..chance.between(2, 8) {
         let id = format!("{name}-{number}");
-        let question = question(&id, &mut chance);
+        let question = question(origin, &id, &mut chance);
         let gives_up = chance.one_in(12).then(|| Duration::from_millis(chance.between(0, 300)));
         let answered = answered(&client, question, &id);
         let right = match gives_up {
@@ -45,7 +50,7 @@ pub(crate) async fn ask(client: Client, name: usize, mut chance: Chance) -> Outc
     outcome
 }
 
-fn question(id: &str, chance: &mut Chance) -> Question {
+fn question(origin: &str, id: &str, chance: &mut Chance) -> Question {
     let size = match chance.between(0, 4) {
         0 => 0,
         1 => chance.between(1, 100),
@@ -70,7 +75,7 @@ fn question(id: &str, chance: &mut Chance) -> Question {
         _ => ("GET", format!("/break/{size}"), None, ok, None),
     };
     let body_sent = sent.map_or_else(Body::empty, |size| Body::from(pattern(size)));
-    let request = Request::builder().method(method).uri(format!("http://server{path}"));
+    let request = Request::builder().method(method).uri(format!("{origin}{path}"));
     let request = request.header("x-id", id).body(body_sent).expect("a request");
     Question { request, status, body }
 }

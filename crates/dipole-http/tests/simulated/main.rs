@@ -1,5 +1,5 @@
-//! The server and the client of this crate, on HTTP/1.1 and HTTP/2, run by run, each under a seed of
-//! its own and under faults: delays, cut streams, lost packets, resets, truncation, partitions, crashes.
+//! The server and the client of this crate, on HTTP/1.1, HTTP/2 and HTTP/3, run by run, each under
+//! a seed of its own and under faults: delays, cut streams, lost packets, resets, truncation, partitions, crashes.
 //!
 //! In each run every answer is right or an error, nothing hangs, and nothing is left at its end.
 //!

@@ -60,10 +60,11 @@ async fn world(seed: u64, network: &Network) -> Outcome {
     let server = serve(network);
     let mut clients = JoinSet::new();
     for host in 0..chance.between(1, 3) {
-        let client = client(network, seed, host);
+        let (client, origin) = client(network, seed, host);
         for task in 0..chance.between(1, 3) {
             let name = (host * 10 + task) as usize;
-            clients.spawn(ask(client.clone(), name, Chance::new(seed, 1000 + name as u64)));
+            let chance = Chance::new(seed, 1000 + name as u64);
+            clients.spawn(ask(client.clone(), origin, name, chance));
         }
     }
     let befalls = tokio::spawn(befall(network.clone(), server, chance));
@@ -79,12 +80,17 @@ async fn world(seed: u64, network: &Network) -> Outcome {
 }
 
 fn serve(network: &Network) -> ServerHandle {
-    let server = Server::new(service()).listen("server:80", network.at("server"));
+    let network = network.at("server");
+    let server = Server::new(service())
+        .listen("server:80", network.clone())
+        .listen("server:443", network.streams().protocols(["h3"]));
     server.spawn().expect("nobody else listens there")
 }
 
-fn client(network: &Network, seed: u64, host: u64) -> Client {
+/// A client of one version of HTTP, and what it asks.
+fn client(network: &Network, seed: u64, host: u64) -> (Client, &'static str) {
     let network = network.at(&format!("client{host}"));
+    let streams = network.streams();
     let dialer: Arc<dyn Dialer> = match layer(seed, host) {
         Some(faulty) => Arc::new(faulty.over(network)),
         None => Arc::new(network),
@@ -95,11 +101,15 @@ fn client(network: &Network, seed: u64, host: u64) -> Client {
     config.body_timeout = patience;
     config.write_timeout = patience;
     config.idle_timeout = Duration::from_secs(20);
-    // Both ends speak it without TLS as well.
-    if Chance::new(seed, 200 + host).one_in(2) {
-        config.protocol = ProtocolChoice::Http2;
-    }
-    Client::builder().with_dialer(dialer).config(config).build()
+    let (protocol, origin) = match Chance::new(seed, 200 + host).between(0, 2) {
+        0 => (ProtocolChoice::Http1, "http://server"),
+        // Both ends speak it without TLS as well.
+        1 => (ProtocolChoice::Http2, "http://server"),
+        _ => (ProtocolChoice::Http3, "https://server"),
+    };
+    config.protocol = protocol;
+    let builder = Client::builder().with_dialer(dialer).with_stream_dialer(streams);
+    (builder.config(config).build(), origin)
 }
 
 /// Cuts, partitions, crashes; gives the server that runs at the end.

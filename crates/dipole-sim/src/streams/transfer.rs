@@ -208,7 +208,8 @@ impl Session {
                 return Look::Ready(Err(error));
             }
             after.replace(register(&mut channel.stopper, waker));
-            let stop = channel.stop.and_then(|(_, arrival)| arrival.at());
+            // One that has come was too late.
+            let stop = channel.stop.and_then(|(_, arrival)| arrival.at()).filter(|at| *at > now);
             Look::Waits(sooner(sooner(stop, all_at), ends_at))
         })
     }
