@@ -14,7 +14,6 @@ use crate::config::endpoint_config;
 use crate::handshake::Arrival;
 use crate::sockets::{Given, Socket};
 
-
 /// A port that is bound, and served from when one of its shards is first polled.
 ///
 /// With one shard the endpoint lives on that shard's runtime. With several it has a thread of its
@@ -90,10 +89,7 @@ impl Bound {
 }
 
 /// An endpoint on the current runtime.
-pub(crate) fn endpoint(
-    socket: Socket,
-    config: Option<quinn::ServerConfig>,
-) -> Result<Endpoint> {
+pub(crate) fn endpoint(socket: Socket, config: Option<quinn::ServerConfig>) -> Result<Endpoint> {
     if tokio::runtime::Handle::try_current().is_err() {
         let text = "QUIC needs a tokio runtime to be polled in";
         return Err(Error::with_message(ErrorKind::Unsupported, text));

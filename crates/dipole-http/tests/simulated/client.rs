@@ -25,12 +25,7 @@ struct Question {
 }
 
 /// Asks so many times, one after the other.
-pub(crate) async fn ask(
-    client: Client,
-    origin: &str,
-    name: usize,
-    mut chance: Chance,
-) -> Outcome {
+pub(crate) async fn ask(client: Client, origin: &str, name: usize, mut chance: Chance) -> Outcome {
     let mut outcome = Outcome::default();
     for number in 0..chance.between(2, 8) {
         let id = format!("{name}-{number}");

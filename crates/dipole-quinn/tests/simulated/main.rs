@@ -42,10 +42,13 @@ async fn ends(network: &Network, change: impl Fn(&mut StreamOptions)) -> Ends {
         let incoming = poll_fn(|cx| listener.poll_accept(cx)).await?;
         incoming.accept().await
     };
-    let (dialled, accepted) =
-        tokio::join!(at_client.dial_streams(&address, &dial), accepting);
+    let (dialled, accepted) = tokio::join!(at_client.dial_streams(&address, &dial), accepting);
     let accepted = accepted.expect("the server's handshake").into_streams().expect("streams");
-    Ends { client: dialled.expect("the client's handshake").into(), server: accepted.into(), sockets }
+    Ends {
+        client: dialled.expect("the client's handshake").into(),
+        server: accepted.into(),
+        sockets,
+    }
 }
 
 /// `length` bytes from the client to the server; gives when all of them have come.

@@ -120,7 +120,9 @@ impl DatagramSocket for SimSocket {
             let datagram = received?;
             let length = datagram.data.len();
             let place = buffer.get_mut(..length);
-            place.ok_or_else(|| Error::new(ErrorKind::InvalidInput))?.copy_from_slice(&datagram.data);
+            place
+                .ok_or_else(|| Error::new(ErrorKind::InvalidInput))?
+                .copy_from_slice(&datagram.data);
             let from = datagram.from.ip().expect("hosts are IP addresses here");
             Ok((length, from))
         })
