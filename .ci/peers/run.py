@@ -4,7 +4,8 @@
 
 `--release` is the folder with `dipole`, `examples/bench_server` and `examples/follow`, `--website`
 the example of that name, `--npm` the folder that `npm install --prefix` was given, with undici and
-playwright-core. Python needs aiohttp, aioquic, httpx with h2, hypercorn with h3 and websockets. Also
+playwright-core. Python needs aiohttp, aioquic, httpx with h2, hypercorn with h3, pycurl with HTTP/3 and
+websockets; `--niquests` is a Python with niquests, which replaces a part of what the others need. Also
 needed: apache2, chromium, curl, h2load, microsocks, nc, nghttp, nginx, node, openssl, slowhttptest,
 tinyproxy, wrk. Ends with status 0 when every check has passed.
 """
@@ -22,6 +23,7 @@ import with_etcd  # noqa: F401
 import with_aiohttp  # noqa: F401
 import with_http2  # noqa: F401
 import with_http2_secured  # noqa: F401
+import with_http3  # noqa: F401
 import with_http3_upstreams  # noqa: F401
 import with_load  # noqa: F401
 import with_proxies  # noqa: F401
@@ -49,6 +51,7 @@ class World:
         self.website = options.website
         self.examples = os.path.join(options.release, "examples")
         self.npm = options.npm
+        self.niquests = options.niquests
         self.network = options.network
         self.unix = os.path.join(folder, "serve.sock")
 
@@ -88,6 +91,7 @@ def main():
     parser.add_argument("--release", required=True)
     parser.add_argument("--website", required=True)
     parser.add_argument("--npm", required=True)
+    parser.add_argument("--niquests", default="python3", help="a Python with niquests and qh3")
     parser.add_argument("--network", default="tokio", help="what the Dipole servers listen with")
     parser.add_argument("--only", help="a regular expression: run the checks that it is found in")
     options = parser.parse_args()

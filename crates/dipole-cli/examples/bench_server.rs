@@ -11,8 +11,9 @@ use bytes::Bytes;
 use clap::Parser;
 use dipole::net::{Addr, ListenOptions, Transport};
 use dipole::{Body, Server};
+use dipole_cli::Failure;
+use dipole_cli::networks::Listening;
 use dipole_cli::tls::{ServedTls, TlsArgs};
-use dipole_cli::{Failure, networks};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -26,6 +27,9 @@ struct Args {
     /// The network library to listen with
     #[arg(long, value_name = "NAME", default_value = "tokio")]
     network: String,
+    /// Serve HTTP/3 as well, on the UDP port of the same number; needs --tls or --cert
+    #[arg(long)]
+    http3: bool,
     #[command(flatten)]
     tls: TlsArgs,
     /// Threads that serve; 0 is one for each core
@@ -41,11 +45,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    let network = networks::find(&args.network)?;
     let tls = args.tls.served()?;
+    let http3 = args.http3.then(|| ServedTls::for_http3(tls.as_ref())).transpose()?;
+    let Listening { network, quic } = Listening::of(&args.network, http3)?;
     let mebibyte = Bytes::from(vec![b'x'; 1 << 20]);
     let service = tower::service_fn(move |request| answer(request, mebibyte.clone()));
     let mut server = Server::new(service).workers(args.workers);
+    let mut names = Vec::new();
     for addr in &args.listen {
         let transport = network.transport.clone();
         let transport: Arc<dyn Transport> = match tls.as_ref().map(ServedTls::server) {
@@ -53,11 +59,16 @@ fn run(args: &Args) -> Result<(), Failure> {
             None => transport,
         };
         server = server.listen_with(addr.clone(), transport, ListenOptions::default());
+        names.push(network.name);
+        if let Some(quic) = &quic {
+            server = server.with_alt_transport(Arc::clone(&quic.transport));
+            names.push(quic.name);
+        }
     }
     let server = server.start().map_err(Failure::job)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    for addr in server.local_addrs() {
-        println!("listening on {scheme}://{addr} ({})", network.name);
+    for (addr, name) in server.local_addrs().iter().zip(names) {
+        println!("listening on {scheme}://{addr} ({name})");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(Failure::job)?;
     runtime.block_on(server.wait());

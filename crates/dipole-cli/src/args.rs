@@ -74,9 +74,13 @@ pub(crate) struct ServeArgs {
     /// 127.0.0.1:8888]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<String>,
-    /// The network library to listen with
+    /// The network library to listen with; with --http3, quinn or s2n
+    /// names the one for QUIC
     #[arg(long, value_name = "NAME", default_value = "tokio")]
     pub(crate) network: String,
+    /// Serve HTTP/3 as well, on the UDP port of the same number; needs --tls or --cert
+    #[arg(long)]
+    pub(crate) http3: bool,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
     /// Threads that serve, each with listeners of its own; 0 is one for each core

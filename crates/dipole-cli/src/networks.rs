@@ -89,12 +89,52 @@ pub fn find(name: &str) -> Result<Network, Failure> {
     }
     if STREAMS.contains(&name) {
         return Err(Failure::Job(format!(
-            "network library '{name}' carries streams, and HTTP/3 is not there yet; there are: {}",
+            "network library '{name}' carries streams, which HTTP/3 takes (--http3); there are: {}",
             list(REAL)
         )));
     }
     any(name)?.ok_or_else(|| missing(name, REAL))
 }
+
+/// What listens for a server: byte streams, and streams beside them where HTTP/3 is asked for.
+#[derive(Clone)]
+pub struct Listening {
+    /// For HTTP/1.1 and HTTP/2.
+    pub network: Network,
+    /// For HTTP/3, which is secured by itself.
+    pub quic: Option<Quic>,
+}
+
+/// A QUIC library, under its name.
+#[derive(Clone)]
+pub struct Quic {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Its listening half.
+    pub transport: Arc<dyn Transport>,
+}
+
+impl Listening {
+    /// What `--network NAME` means: the library of byte streams, or the QUIC library where HTTP/3
+    /// is asked for and NAME is one. `tls` is what `--http3` listens with; `None` is without it.
+    ///
+    /// # Errors
+    /// As [`find`].
+    pub fn of(name: &str, http3: Option<&ServerTls>) -> Result<Self, Failure> {
+        let Some(tls) = http3 else { return Ok(Self { network: find(name)?, quic: None }) };
+        let (network, (name, listen)) = match QUIC.iter().find(|(known, _)| *known == name) {
+            Some(quic) => (default(), quic),
+            None => (find(name)?, &QUIC[0]),
+        };
+        Ok(Self { network, quic: Some(Quic { name, transport: listen(tls) }) })
+    }
+}
+
+/// The QUIC libraries of this build, the default one first, and how each listens.
+const QUIC: &[(&str, fn(&ServerTls) -> Arc<dyn Transport>)] = &[
+    ("quinn", |tls| Arc::new(Quinn::server(tls.clone()))),
+    ("s2n", |tls| Arc::new(S2n::server(tls.clone()))),
+];
 
 /// The library of this name, simulated or not.
 ///

@@ -68,6 +68,17 @@ impl TlsArgs {
 }
 
 impl ServedTls {
+    /// What `--http3` listens with.
+    ///
+    /// # Errors
+    /// There is no TLS, without which there is no QUIC.
+    pub fn for_http3(tls: Option<&Self>) -> Result<&ServerTls, Failure> {
+        tls.map(Self::server).ok_or_else(|| {
+            let text = "--http3 needs a certificate: --tls self-signed, or --cert and --key";
+            Failure::Usage(text.into())
+        })
+    }
+
     /// The server's end.
     #[must_use]
     pub fn server(&self) -> &ServerTls {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::h1::codec::head::HeadLimits;
-use crate::{Http2Config, Http3Config};
+use crate::{AltSvc, Http2Config, Http3Config};
 
 /// Deadlines and limits of a [`Server`](crate::Server), each with a default that fits a service on
 /// the open internet.
@@ -70,6 +70,8 @@ pub struct ServerConfig {
     /// in it, until another takes its place. Default 64.
     pub remembered_heads: usize,
 
+    /// What answers over TLS say of HTTP/3. Default: what is really bound.
+    pub alt_svc: AltSvc,
     /// What becomes of a handler whose client has gone.
     pub when_client_leaves: WhenClientLeaves,
 }
@@ -119,6 +121,7 @@ impl Default for ServerConfig {
             http2: Http2Config::default(),
             http3: Http3Config::default(),
             remembered_heads: 64,
+            alt_svc: AltSvc::default(),
             when_client_leaves: WhenClientLeaves::default(),
         }
     }

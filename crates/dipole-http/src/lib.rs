@@ -46,7 +46,7 @@ pub use h2::client::Http2ClientConfig;
 pub use h3::Http3Config;
 pub use h3::client::Http3ClientConfig;
 pub use server::{
-    Admission, Answer, AnswerBody, ConnectionInfo, Drained, Exchanges, OwnAnswer, Protocol,
+    Admission, AltSvc, Answer, AnswerBody, ConnectionInfo, Drained, Exchanges, OwnAnswer, Protocol,
     Reached, Server, ServerHandle, ServerStats, Session,
 };
 pub use service::{BoxError, HttpService};

@@ -37,8 +37,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dipole::net::{Error, ErrorKind};
-use dipole::tls::ServerTls;
+use dipole::net::{Addr, Error, ErrorKind, Transport};
 use dipole::{Body, Drained, HttpService, Server, ServerConfig, ServerHandle, WhenClientLeaves};
 use http::Request;
 use serde_json::{Value, json};
@@ -52,14 +51,15 @@ use self::site::Site;
 use self::sources::{Source, Sources};
 use crate::Failure;
 use crate::args::ServeArgs;
-use crate::networks::{self, Network};
+use crate::networks::{Listening, Quic};
 use crate::tls::ServedTls;
 
 /// Serves until a signal ends it.
 pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
-    let network = networks::find(&args.network)?;
     let files = Files::of(&args.dir)?;
     let tls = args.tls.served()?;
+    let http3 = args.http3.then(|| ServedTls::for_http3(tls.as_ref())).transpose()?;
+    let Listening { network, quic } = Listening::of(&args.network, http3)?;
     let format = if args.json { Format::Json } else { Format::Text };
     let scope = if args.quiet { Scope::Faults } else { Scope::All };
     let log = Log::start(io::stderr(), format, scope)
@@ -75,8 +75,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
         let sources = Sources::of(args)?;
         let secured = tls.as_ref().map(ServedTls::server);
         let service = service(files, log.clone());
-        let server = start(args, &network, secured, sources.site, service, log.clone())?;
-        let site = Arc::new(Site::new(server.clone(), network, secured.cloned()));
+        let transport = site::transport(&network, secured);
+        let server = start(args, transport, quic.as_ref(), sources.site, service, log.clone())?;
+        let site = Arc::new(Site::new(server.clone(), network, quic, secured.cloned()));
         let admin = admin::start(sources.admin, site.clone())?;
         announce(&site, format);
         if let Some(tls) = tls {
@@ -88,8 +89,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
                 Failure::job(format_args!("cannot take over from an earlier process: {why}"))
             })?;
         }
-        let status =
-            serve(&server, admin.as_ref(), signals, args.drain_timeout, &log, format).await;
+        let status = serve(&site, admin.as_ref(), signals, args.drain_timeout, &log, format).await;
         if let Some(admin) = admin {
             // Nobody waits for an order that is given at the very end.
             let _ = admin.shutdown(Duration::ZERO).await;
@@ -101,8 +101,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
 
 fn start(
     args: &ServeArgs,
-    network: &Network,
-    tls: Option<&ServerTls>,
+    transport: Arc<dyn Transport>,
+    quic: Option<&Quic>,
     sources: Vec<Source>,
     service: impl HttpService,
     log: Log,
@@ -115,8 +115,16 @@ fn start(
         .workers(usize::from(args.workers))
         .expose_connection_info()
         .on_own_answer(move |answer| log.refused(answer));
+    let mut bound = Vec::new();
     for Source { addr, options } in sources {
-        server = server.listen_with(addr, site::transport(network, tls), options);
+        // Several sockets of one address have one UDP port beside them.
+        let is_new = !bound.contains(&addr);
+        bound.push(addr.clone());
+        let has_udp = matches!(addr, Addr::Ip(_) | Addr::Host(..));
+        server = server.listen_with(addr, Arc::clone(&transport), options);
+        if let Some(quic) = quic.filter(|_| is_new && has_udp) {
+            server = server.with_alt_transport(Arc::clone(&quic.transport));
+        }
     }
     server.start().map_err(|error| Failure::Job(explain(&error)))
 }
@@ -153,9 +161,8 @@ fn service(files: Files, log: Log) -> impl HttpService {
 
 /// Says on stdout where it listens, one line an address.
 fn announce(site: &Site, format: Format) {
-    let network = site.network().name;
     let mut lines = String::new();
-    for (addr, url) in site.addrs().iter().zip(site.urls()) {
+    for (addr, url, network) in site.listeners() {
         lines += &match format {
             Format::Text => format!("listening on {url} ({network})\n"),
             Format::Json => {
@@ -175,13 +182,14 @@ fn announce(site: &Site, format: Format) {
 /// Until the first signal, and then until the requests that run have ended, their time is up, or
 /// a second signal comes.
 async fn serve(
-    server: &ServerHandle,
+    site: &Site,
     admin: Option<&ServerHandle>,
     mut signals: Signals,
     drain_timeout: Duration,
     log: &Log,
     format: Format,
 ) -> ExitCode {
+    let server = site.server();
     let end = loop {
         let asked = tokio::select! {
             asked = signals.next() => asked,
@@ -192,7 +200,7 @@ async fn serve(
         };
         match asked {
             Asked::End => break End::Drain,
-            Asked::HandOver => match hand_over(server, admin).await {
+            Asked::HandOver => match hand_over(site, admin).await {
                 Ok(process) => {
                     say(
                         log,
@@ -257,7 +265,16 @@ enum End {
 }
 
 /// Starts this program anew and gives it the sockets; its process id.
-async fn hand_over(server: &ServerHandle, admin: Option<&ServerHandle>) -> io::Result<u32> {
+///
+/// # Errors
+/// Among others: a UDP port cannot be had by two processes, and the state of QUIC's connections
+/// cannot be passed on.
+async fn hand_over(site: &Site, admin: Option<&ServerHandle>) -> io::Result<u32> {
+    let (server, has_quic) = (site.server(), site.has_quic());
+    if has_quic {
+        let text = "with --http3 there is no handing over: start anew instead";
+        return Err(io::Error::other(text));
+    }
     let mut inheritance = Inherited::of(server, Role::Site).await.map_err(io::Error::other)?;
     if let Some(admin) = admin {
         inheritance.extend(Inherited::of(admin, Role::Admin).await.map_err(io::Error::other)?);

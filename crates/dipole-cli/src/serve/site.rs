@@ -8,13 +8,15 @@ use dipole::tls::ServerTls;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use serde_json::{Value, json};
 
-use crate::networks::Network;
+use crate::networks::{Network, Quic};
 
 /// The running server, as far as it can be changed from outside.
 pub(super) struct Site {
     server: ServerHandle,
     /// The library under its listeners.
     network: Mutex<Network>,
+    /// Beside it, for HTTP/3.
+    quic: Option<Quic>,
     /// Over every library alike; `None` is plain HTTP.
     tls: Option<ServerTls>,
     /// Held while the library changes: one swap after the other.
@@ -22,9 +24,37 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(server: ServerHandle, network: Network, tls: Option<ServerTls>) -> Self {
+    pub(super) fn new(
+        server: ServerHandle,
+        network: Network,
+        quic: Option<Quic>,
+        tls: Option<ServerTls>,
+    ) -> Self {
         let (network, swapping) = (Mutex::new(network), tokio::sync::Mutex::default());
-        Self { server, network, tls, swapping }
+        Self { server, network, quic, tls, swapping }
+    }
+
+    pub(super) fn server(&self) -> &ServerHandle {
+        &self.server
+    }
+
+    pub(super) fn has_quic(&self) -> bool {
+        self.quic.is_some()
+    }
+
+    /// Each listener: its address, its URL, and the name of its library.
+    pub(super) fn listeners(&self) -> Vec<(Addr, String, &'static str)> {
+        let network = self.network().name;
+        let mut listeners = Vec::new();
+        for (addr, url) in self.addrs().into_iter().zip(self.urls()) {
+            if let (Some(quic), Addr::Ip(_)) = (&self.quic, &addr) {
+                listeners.push((addr.clone(), url.clone(), network));
+                listeners.push((addr, url, quic.name));
+            } else {
+                listeners.push((addr, url, network));
+            }
+        }
+        listeners
     }
 
     /// The addresses, each once.
@@ -77,6 +107,7 @@ impl Site {
         let stats = self.server.stats();
         json!({
             "network": self.network().name,
+            "http3": self.quic.as_ref().map(|quic| quic.name),
             "listening": self.urls(),
             "connections": stats.connections,
             "open_connections": stats.open_connections,

@@ -31,7 +31,7 @@ fn what_does_not_exist_is_wrong_usage() {
 fn a_network_library_is_known_there_or_unknown() {
     for name in ["quinn", "s2n"] {
         let line = format!(
-            "network library '{name}' carries streams, and HTTP/3 is not there yet; \
+            "network library '{name}' carries streams, which HTTP/3 takes (--http3); \
              there are: auto, tokio, uring"
         );
         assert_eq!(run(&["serve", "--network", name]).failure(1), line);
@@ -47,4 +47,10 @@ fn help_is_asked_for() {
         assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{arguments:?}");
         assert!(!ended.stdout.is_empty(), "{arguments:?}");
     }
+}
+
+#[test]
+fn http3_needs_a_certificate() {
+    let line = "--http3 needs a certificate: --tls self-signed, or --cert and --key";
+    assert_eq!(run(&["serve", "--http3"]).failure(2), line);
 }

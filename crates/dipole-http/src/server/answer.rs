@@ -185,7 +185,8 @@ impl<S: HttpService> Answer<S> {
             let info = connection.info.as_ref();
             connection.worker.hooks.tell_own_answer((status, text), reached, info);
         }
-        match result {
+        let alt_svc = running.as_ref().and_then(|running| running.connection.alt_svc().cloned());
+        let mut response = match result {
             Ok(response) => {
                 let (mut parts, body) = response.into_parts();
                 let exact = body.size_hint().exact().filter(|&exact| exact > 0);
@@ -223,7 +224,11 @@ impl<S: HttpService> Answer<S> {
                 response.headers_mut().insert(header::CONTENT_TYPE, text);
                 response
             }
+        };
+        if let Some(alt_svc) = alt_svc {
+            response.headers_mut().entry(header::ALT_SVC).or_insert(alt_svc);
         }
+        response
     }
 }
 

@@ -110,6 +110,8 @@ fn begin<S: HttpService>(
         tracing::error!(?connection, "the server has no protocol for this kind of connection");
         return None;
     };
-    let session = Session::new(service, Arc::clone(worker), info, Arc::clone(&protocols));
+    let is_secured = matches!(&connection, Connection::Bytes(conn) if conn.tls().is_some());
+    let given = Arc::clone(&protocols);
+    let session = Session::new(service, Arc::clone(worker), info, given, is_secured);
     Some(protocol.serve(connection, session))
 }

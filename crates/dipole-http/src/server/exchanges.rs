@@ -26,6 +26,8 @@ pub struct Exchanges<S> {
 pub(super) struct Shared {
     pub(super) worker: Arc<Worker>,
     pub(super) info: Option<ConnectionInfo>,
+    /// The connection is a byte stream under TLS.
+    is_secured: bool,
     activity: Mutex<Activity>,
 }
 
@@ -40,10 +42,15 @@ struct Activity {
 }
 
 impl<S: HttpService> Exchanges<S> {
-    pub(super) fn new(service: S, worker: Arc<Worker>, info: Option<ConnectionInfo>) -> Self {
+    pub(super) fn new(
+        service: S,
+        worker: Arc<Worker>,
+        info: Option<ConnectionInfo>,
+        is_secured: bool,
+    ) -> Self {
         let now = Instant::now();
         let activity = Activity { requests: 0, running: 0, idle_since: now, watcher: None };
-        let connection = Shared { worker, info, activity: Mutex::new(activity) };
+        let connection = Shared { worker, info, is_secured, activity: Mutex::new(activity) };
         Self { service, connection: Arc::new(connection) }
     }
 
@@ -142,6 +149,11 @@ pub(super) fn spawn(connection: &Arc<Shared>, task: impl Future<Output = ()> + S
 }
 
 impl Shared {
+    /// What answers say of other ways to the server; nothing where the client has taken one.
+    pub(super) fn alt_svc(&self) -> Option<&HeaderValue> {
+        self.worker.alt_svc().filter(|_| self.is_secured)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Activity> {
         self.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }

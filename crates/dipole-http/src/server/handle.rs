@@ -149,12 +149,14 @@ impl ServerHandle {
     }
 }
 
-/// More than one where the server was given several sockets of one address.
+/// More than one where the server was given several sockets of one address. Listeners of streams
+/// have none to pass on, and may be beside them.
 #[cfg(unix)]
 fn posts_on<'a>(posts: &'a [Post], addr: &Addr) -> Result<Vec<&'a Post>> {
-    let found: Vec<_> = posts.iter().filter(|post| post.addr == *addr).collect();
+    let is_meant = |post: &&Post| post.addr == *addr && !post.carries_streams;
+    let found: Vec<_> = posts.iter().filter(is_meant).collect();
     if found.is_empty() {
-        let message = format!("the server does not listen on {addr}");
+        let message = format!("the server has no listener of byte streams on {addr}");
         return Err(Error::with_message(ErrorKind::InvalidInput, message));
     }
     Ok(found)

@@ -1,6 +1,7 @@
 //! The server: one service on any number of addresses and network libraries.
 
 mod accept;
+mod alt_svc;
 mod answer;
 mod arriving;
 mod connection;
@@ -27,7 +28,9 @@ use http::StatusCode;
 use tokio::sync::mpsc;
 
 use self::accept::Gate;
+use self::alt_svc::{Advertised, Bound};
 
+pub use self::alt_svc::AltSvc;
 pub use self::answer::{Answer, AnswerBody};
 pub(crate) use self::deadline::Deadline;
 pub use self::exchanges::Exchanges;
@@ -72,10 +75,20 @@ pub struct Server<S> {
 
 /// An address to listen on.
 struct Bind {
-    addr: Result<Addr>,
+    addr: Where,
     transport: Arc<dyn Transport>,
     options: ListenOptions,
 }
+
+/// Where to listen.
+enum Where {
+    At(Result<Addr>),
+    /// At what the last one has got.
+    Beside,
+}
+
+/// Where [`Server::with_transport`] listens.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:8888";
 
 /// Decides about a connection by what is known of it.
 type Hook<T> = Box<dyn Fn(&T) -> Admission + Send + Sync>;
@@ -205,7 +218,35 @@ impl<S: HttpService> Server<S> {
         let addr = addr
             .try_into()
             .map_err(|error| Error::with_message(ErrorKind::InvalidInput, error.to_string()));
-        self.binds.push(Bind { addr, transport: Arc::new(transport), options });
+        self.binds.push(Bind { addr: Where::At(addr), transport: Arc::new(transport), options });
+        self
+    }
+
+    /// Listens on `127.0.0.1:8888` with `transport`.
+    #[must_use]
+    pub fn with_transport(self, transport: impl Transport + 'static) -> Self {
+        self.listen(DEFAULT_ADDRESS, transport)
+    }
+
+    /// Listens with `transport` as well, at the address that the last `listen` has got: HTTP/3 on the
+    /// UDP port of the same number as its TCP port, also where that was chosen by the system. Answers
+    /// over TLS tell of it: [`AltSvc`](crate::AltSvc).
+    ///
+    /// Without a `listen` before it, [`start`](Self::start) fails.
+    #[must_use]
+    pub fn with_alt_transport(self, transport: impl Transport + 'static) -> Self {
+        self.with_alt_transport_options(transport, ListenOptions::default())
+    }
+
+    /// As [`with_alt_transport`](Self::with_alt_transport), with these options.
+    #[must_use]
+    pub fn with_alt_transport_options(
+        mut self,
+        transport: impl Transport + 'static,
+        options: ListenOptions,
+    ) -> Self {
+        let transport = Arc::new(transport);
+        self.binds.push(Bind { addr: Where::Beside, transport, options });
         self
     }
 
@@ -315,8 +356,10 @@ impl<S: HttpService> Server<S> {
             return Err(Error::with_message(ErrorKind::InvalidInput, message));
         }
         let retire_timeout = self.config.retire_timeout;
+        let alt_svc = self.config.alt_svc.clone();
         let group = worker::Group::new(self.config, self.hooks);
-        let mut posts = Vec::new();
+        let mut posts: Vec<Post> = Vec::new();
+        let mut bound = Vec::new();
         let crew: Vec<_> = (0..self.workers.get()).map(|_| Arc::new(Generations::new())).collect();
         let mut gates_of: Vec<Vec<Gate<S>>> = Vec::new();
         gates_of.resize_with(self.workers.get(), Vec::new);
@@ -324,12 +367,22 @@ impl<S: HttpService> Server<S> {
         for bind in self.binds {
             let mut options = bind.options;
             options.shards = self.workers;
-            let shards = bind.transport.listen(&bind.addr?, &options)?;
+            let addr = match (bind.addr, posts.last()) {
+                (Where::At(addr), _) => addr?,
+                (Where::Beside, Some(last)) => last.addr.clone(),
+                (Where::Beside, None) => {
+                    let message = "there is no address to listen beside";
+                    return Err(Error::with_message(ErrorKind::InvalidInput, message));
+                }
+            };
+            let carries_streams = bind.transport.capabilities().streams;
+            let shards = bind.transport.listen(&addr, &options)?;
             let Some(addr) = shards.first().map(|listener| listener.local_addr()) else { continue };
             let mut loops = Vec::new();
+            let advertised = Advertised::default();
             for ((generations, gates), listener) in crew.iter().zip(&mut gates_of).zip(shards) {
                 let (commands, asked) = mpsc::channel(1);
-                let worker = group.worker(generations.add());
+                let worker = group.worker(generations.add(), Arc::clone(&advertised));
                 gates.push(Gate::new(
                     self.service.clone(),
                     Arc::clone(&protocols),
@@ -339,8 +392,10 @@ impl<S: HttpService> Server<S> {
                 ));
                 loops.push(AcceptLoop { generations: Arc::clone(generations), commands });
             }
-            posts.push(Post { addr, options, loops });
+            bound.push(Bound { addr: addr.clone(), carries_streams, advertised });
+            posts.push(Post { addr, carries_streams, options, loops });
         }
+        alt_svc::advertise(&alt_svc, &bound);
         let (handle, alive) =
             ServerHandle::new(group.counters(), crew.clone(), retire_timeout, posts);
         let work = crew

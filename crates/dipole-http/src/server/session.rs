@@ -19,16 +19,19 @@ pub struct Session<S> {
     worker: Arc<Worker>,
     info: Option<ConnectionInfo>,
     protocols: Arc<Protocols<S>>,
+    is_secured: bool,
 }
 
 impl<S: HttpService> Session<S> {
+    /// `is_secured`: the connection is a byte stream under TLS.
     pub(crate) fn new(
         service: S,
         worker: Arc<Worker>,
         info: Option<ConnectionInfo>,
         protocols: Arc<Protocols<S>>,
+        is_secured: bool,
     ) -> Self {
-        Self { service, worker, info, protocols }
+        Self { service, worker, info, protocols, is_secured }
     }
 
     pub(crate) fn into_parts(self) -> (S, Arc<Worker>, Option<ConnectionInfo>, Arc<Protocols<S>>) {
@@ -50,7 +53,7 @@ impl<S: HttpService> Session<S> {
     /// For a protocol that has several requests under way at once: what answers them.
     #[must_use]
     pub fn exchanges(self) -> Exchanges<S> {
-        Exchanges::new(self.service, self.worker, self.info)
+        Exchanges::new(self.service, self.worker, self.info, self.is_secured)
     }
 
     /// Gives the connection, of which nothing was consumed, to the protocol of this name.

@@ -31,6 +31,8 @@ pub(super) struct Successor {
 /// An address that the server listens on, and its accept loops: one a worker.
 pub(super) struct Post {
     pub(super) addr: Addr,
+    /// It has no socket that could be passed on.
+    pub(super) carries_streams: bool,
     pub(super) options: ListenOptions,
     pub(super) loops: Vec<AcceptLoop>,
 }

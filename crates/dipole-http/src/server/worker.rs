@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::Hooks;
 use super::accept::{Gate, Limits};
+use super::alt_svc::Advertised;
 use super::date::{self, DateCache};
 use super::generations::Generations;
 use super::registry::Registry;
@@ -29,6 +30,7 @@ pub(crate) struct Worker {
     pub(crate) counters: Arc<Counters>,
     pub(crate) registry: Arc<Registry>,
     pub(super) limits: Arc<Limits>,
+    advertised: Advertised,
     date: DateCache,
     field_memo: Mutex<FieldMemo>,
 }
@@ -42,9 +44,15 @@ impl Worker {
             counters: Arc::clone(&self.counters),
             limits: Arc::clone(&self.limits),
             registry,
+            advertised: Arc::clone(&self.advertised),
             date: DateCache::new(Instant::now()),
             field_memo: Mutex::new(FieldMemo::new(self.config.remembered_heads)),
         })
+    }
+
+    /// What answers over TLS say of other ways to the server.
+    pub(crate) fn alt_svc(&self) -> Option<&HeaderValue> {
+        self.advertised.get()
     }
 
     pub(crate) fn date(&self, now: Instant) -> DateLine {
@@ -81,13 +89,14 @@ impl Group {
     }
 
     /// A worker's view of one listener.
-    pub(super) fn worker(&self, registry: Arc<Registry>) -> Arc<Worker> {
+    pub(super) fn worker(&self, registry: Arc<Registry>, advertised: Advertised) -> Arc<Worker> {
         Arc::new(Worker {
             config: Arc::clone(&self.config),
             hooks: Arc::clone(&self.hooks),
             counters: Arc::clone(&self.counters),
             limits: Arc::clone(&self.limits),
             registry,
+            advertised,
             date: DateCache::new(Instant::now()),
             field_memo: Mutex::new(FieldMemo::new(self.config.remembered_heads)),
         })

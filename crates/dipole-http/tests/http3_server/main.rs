@@ -15,4 +15,5 @@ mod deadlines;
 mod drain;
 mod faults;
 mod requests;
+mod side_by_side;
 mod uploads;

@@ -65,7 +65,8 @@ async fn serve<S: HttpService>(conn: Box<dyn Conn>, session: Session<S>) {
             After::Close => return,
             After::PassOn(successor) => {
                 let Some(Connection { conn, worker, info, .. }) = ending.0.take() else { return };
-                let session = Session::new(service, worker, info, protocols);
+                let is_secured = conn.tls().is_some();
+                let session = Session::new(service, worker, info, protocols, is_secured);
                 return pass_on(successor, conn, session).await;
             }
             after => return Box::pin(connection.linger(after)).await,

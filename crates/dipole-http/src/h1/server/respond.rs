@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{Method, Response, StatusCode, Version};
+use http::{Method, Response, StatusCode, Version, header};
 use http_body::{Body as HttpBody, Frame};
 
 use super::connection::{Connection, Stage};
@@ -21,11 +21,16 @@ impl Connection {
     #[inline]
     pub(super) fn begin_response<B: HttpBody>(
         &mut self,
-        response: Response<B>,
+        mut response: Response<B>,
         asked: &mut Asked,
         incoming: &mut RequestBody,
     ) -> Result<Option<(B, BodyWriter)>, Stop> {
         incoming.settle_continue(self);
+        if let Some(alt_svc) = self.worker.alt_svc()
+            && self.conn.tls().is_some()
+        {
+            response.headers_mut().entry(header::ALT_SVC).or_insert_with(|| alt_svc.clone());
+        }
         let own = OwnFields::of(response.headers());
         let (framing, writer) = framing(&response, own, asked)?;
         asked.keep_alive = asked.keep_alive
