@@ -12,6 +12,9 @@ from harness import Failed, Process, Server, check, holds, run, same
 TIMES = 10
 
 
+INSECURE = ("--tls", "self-signed")
+
+
 @contextlib.contextmanager
 def load(url):
     """wrk with 256 connections for as long as the block takes; fails on any error of its."""
@@ -53,6 +56,24 @@ def swaps(world):
                 time.sleep(0.3)
         same(server.stop(), 0, "exit status")
     return f"{saw[0]} requests during {TIMES} swaps, none failed"
+
+
+@check("swap: the library of a listener under TLS changes under wrk, and no request fails")
+def swaps_secured(world):
+    name, networks = "swap-tls", ["tokio", world.network]
+    admin = f"unix:{world.folder}/{name}.sock"
+    with serving(world, name, "--admin", admin, *INSECURE) as server:
+        [url] = server.listening(1)
+        same(url.split(":")[0], "https", "scheme")
+        with load(f"{url}/hello.txt") as saw:
+            # Every connection shakes hands anew after a swap, so they have some time.
+            for turn in range(4):
+                network = networks[turn % len(networks)]
+                done = run(world.dipole, "swap", "--network", network, "--admin", admin)
+                same((done.status, done.errors), (0, ""), f"swap to {network}")
+                time.sleep(1.5)
+        same(server.stop(), 0, "exit status")
+    return f"{saw[0]} requests during 4 swaps under TLS, none failed"
 
 
 @check("hand-over: five processes follow each other under wrk, and no request fails")

@@ -10,14 +10,20 @@ use dipole::tokio::Tokio;
 
 /// TLS itself.
 const TLS: &str = "D6,D7,D8,L4";
+const ON_SOCKETS: &str = "B35,B36,B45,B46,B47,B48,L8,L9,L11,L12";
 
 /// The cases count descriptors and memory of the process, so this is one test. Sockets under TLS are
-/// judged in full by `dipole conformance --network tokio+tls`: without optimisation ten thousand
+/// judged in full by `dipole conformance --network tokio+tls` and `uring+tls`: without optimisation ten thousand
 /// handshakes take their time.
 #[test]
 fn byte_streams_keep_the_contract_under_tls_on_every_library() {
     keep(Network::default(), &["sim:alpha:0"], true, UNDER_TLS);
-    keep(Tokio::new(), &["127.0.0.1:0", "[::1]:0"], false, "B35,B36,B45,B46,B47,B48,L8,L9,L11,L12");
+    keep(Tokio::new(), &["127.0.0.1:0", "[::1]:0"], false, ON_SOCKETS);
+    #[cfg(all(target_os = "linux", feature = "uring"))]
+    match dipole::uring::Uring::new() {
+        Ok(uring) => keep(uring, &["127.0.0.1:0", "[::1]:0"], false, ON_SOCKETS),
+        Err(error) => println!("NOT JUDGED: {error}"),
+    }
 }
 
 /// First what is about TLS itself, then all about byte streams once more, under it.
