@@ -181,7 +181,7 @@ pub(crate) struct GetArgs {
     /// Exit with status 1, and write no body, when the answer's status is 400 or above
     #[arg(long, short)]
     pub(crate) fail: bool,
-    /// The network library to connect with: auto, tokio, uring; or one of QUIC, such as quinn, which
+    /// The network library to connect with: auto, tokio, uring; or one of QUIC, quinn or s2n, which
     /// asks for HTTP/3 as --http3 does [HTTP/3 without it: quinn]
     #[arg(long, value_name = "NAME", default_value = "tokio")]
     pub(crate) network: String,

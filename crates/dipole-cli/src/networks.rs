@@ -201,6 +201,7 @@ pub fn pair(name: &str) -> (&str, &str) {
 pub fn streams(name: &str, tls: ClientTls) -> Result<Arc<dyn Dialer>, Failure> {
     match name {
         "quinn" => Ok(Arc::new(Quinn::client(tls))),
+        "s2n" => Ok(Arc::new(S2n::client(tls))),
         _ => Err(missing(name, STREAMS)),
     }
 }

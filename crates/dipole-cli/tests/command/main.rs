@@ -9,6 +9,7 @@ mod ending;
 mod files;
 mod get;
 mod get_faults;
+mod get_http3;
 mod get_secured;
 mod get_ways;
 mod inheritance;

@@ -9,6 +9,7 @@ use dipole_net::{Addr, Dialer, TlsLayer};
 use super::connect::Connector;
 use super::pool::{Pool, Settings};
 use super::race::Http3;
+use super::service_records::ServiceRecords;
 use super::{Client, ClientConfig, Forwarding, Inner};
 
 /// Makes a [`Client`]; see [`Client::builder`].
@@ -16,6 +17,7 @@ use super::{Client, ClientConfig, Forwarding, Inner};
 pub struct ClientBuilder<D = ()> {
     dialer: D,
     streams: Option<Arc<dyn Dialer>>,
+    records: Option<Arc<dyn ServiceRecords>>,
     tls: Option<Arc<dyn TlsLayer>>,
     config: ClientConfig,
     only: Option<Addr>,
@@ -26,8 +28,8 @@ impl<D> ClientBuilder<D> {
     /// The network library that connects.
     #[must_use]
     pub fn with_dialer(self, dialer: impl Dialer + 'static) -> ClientBuilder<Arc<dyn Dialer>> {
-        let Self { streams, tls, config, only, forwarding, .. } = self;
-        ClientBuilder { dialer: Arc::new(dialer), streams, tls, config, only, forwarding }
+        let Self { streams, records, tls, config, only, forwarding, .. } = self;
+        ClientBuilder { dialer: Arc::new(dialer), streams, records, tls, config, only, forwarding }
     }
 
     /// The network library that connects for HTTP/3, such as one of QUIC; without it none is
@@ -40,6 +42,15 @@ impl<D> ClientBuilder<D> {
     #[must_use]
     pub fn with_stream_dialer(mut self, dialer: impl Dialer + 'static) -> Self {
         self.streams = Some(Arc::new(dialer));
+        self
+    }
+
+    /// Who looks up HTTPS records (RFC 9460), which may say that an origin has HTTP/3 before it was
+    /// ever asked. They are waited for 50 ms at most, once for as long as they are good for; what
+    /// the origin itself says goes before them. Addresses that they hint at are not used.
+    #[must_use]
+    pub fn with_service_records(mut self, records: impl ServiceRecords + 'static) -> Self {
+        self.records = Some(Arc::new(records));
         self
     }
 
@@ -105,7 +116,7 @@ impl ClientBuilder<Arc<dyn Dialer>> {
         Client {
             inner: Arc::new(Inner {
                 connector: Connector { dialer: self.dialer, tls: self.tls },
-                http3: self.streams.map(|dialer| Http3::new(dialer, &self.config)),
+                http3: self.streams.map(|dialer| Http3::new(dialer, self.records, &self.config)),
                 limits: self.config.limits(),
                 config: self.config,
                 pool: Pool::new(settings),

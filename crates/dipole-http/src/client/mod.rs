@@ -7,6 +7,7 @@
 //! | [`connect`] | a new connection: dialled, secured, and what it speaks |
 //! | [`race`] | HTTP/3 beside the other versions |
 //! | [`alt_svc`] | where else an origin can be reached |
+//! | [`service_records`] | what DNS says of that |
 //! | [`pool`] | connections, kept and shared |
 //! | [`request_builder`] | requests in one line |
 //! | [`response_ext`] | responses in one line |
@@ -32,6 +33,7 @@ mod request_builder;
 mod response_ext;
 mod route;
 mod send;
+mod service_records;
 mod via;
 
 use std::fmt;
@@ -56,6 +58,7 @@ use self::race::Http3;
 pub use self::report::ConnectionReport;
 pub use self::request_builder::RequestBuilder;
 pub use self::response_ext::{BodyStream, DEFAULT_BODY_LIMIT, ReadError, ResponseExt, StatusError};
+pub use self::service_records::{ServiceRecord, ServiceRecords};
 pub use self::via::Via;
 use crate::h1::client::{Limits, Sending};
 use crate::{Body, BoxError};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use dipole_net::{Addr, DialOptions, Dialer, Error, ErrorKind, TlsOptions};
 use http::{HeaderMap, header};
 use tokio::time::Instant;
@@ -15,14 +16,24 @@ use super::error::{ClientError, ClientErrorKind};
 use super::pool::{Attempt, LaneTurn, Origin, Preference};
 use super::route::Target;
 use super::send::Ready;
+use super::service_records::ServiceRecords;
 use super::{ClientConfig, Inner, ProtocolChoice};
 use crate::h3::client::{Link, LinkOptions, Reserved};
+
+const H3: &[u8] = b"h3";
 
 /// What a client needs for HTTP/3.
 pub(super) struct Http3 {
     dialer: Arc<dyn Dialer>,
+    records: Option<Arc<dyn ServiceRecords>>,
     known: Mutex<Cache>,
 }
+
+/// How long DNS is waited for that says where HTTP/3 is.
+const RECORDS_PATIENCE: Duration = Duration::from_millis(50);
+
+/// How long it is remembered that DNS says nothing of it.
+const NO_RECORDS_FOR: Duration = Duration::from_secs(300);
 
 /// Where HTTP/3 of an origin is tried.
 #[derive(Debug, Clone)]
@@ -39,13 +50,17 @@ impl Way {
 }
 
 impl Http3 {
-    pub(super) fn new(dialer: Arc<dyn Dialer>, config: &ClientConfig) -> Self {
+    pub(super) fn new(
+        dialer: Arc<dyn Dialer>,
+        records: Option<Arc<dyn ServiceRecords>>,
+        config: &ClientConfig,
+    ) -> Self {
         let limits = CacheLimits {
             origins: config.http3.max_remembered_origins,
             retry_after: config.http3.retry_after,
             max_retry_after: config.http3.max_retry_after,
         };
-        Self { dialer, known: Mutex::new(Cache::new(limits)) }
+        Self { dialer, records, known: Mutex::new(Cache::new(limits)) }
     }
 
     fn known(&self) -> MutexGuard<'_, Cache> {
@@ -64,10 +79,33 @@ impl Http3 {
         if !target.is_pinned
             && let Some(Alternative { addr, authority }) = known.choose(key, now)
         {
-            return Some(Way { addr, alt_used: Some(authority) });
+            return Some(Way { addr, alt_used: authority });
         }
         let is_wanted = protocol == ProtocolChoice::Http3First;
         (is_wanted && !known.is_shunned(key, &own.addr, now)).then_some(own)
+    }
+
+    /// Asks DNS, where nothing is known.
+    async fn look_up(&self, target: &Target) {
+        let (Some(records), Some(key)) = (&self.records, target.key.as_deref()) else { return };
+        if target.is_pinned || target.protocol == ProtocolChoice::Http3 {
+            return;
+        }
+        let Some((host, Ok(port))) = key.rsplit_once(':').map(|(h, p)| (h, p.parse())) else {
+            return;
+        };
+        if !self.known().begin_look_up(key, NO_RECORDS_FOR, Instant::now()) {
+            return;
+        }
+        let records = records.service_records(host, port);
+        let found = tokio::time::timeout(RECORDS_PATIENCE, records).await.unwrap_or_default();
+        let of_http3 = found.iter().filter(|record| record.alpn.iter().any(|alpn| *alpn == H3));
+        let addrs = of_http3.clone().map(|record| {
+            Addr::host(record.target.as_deref().unwrap_or(host), record.port.unwrap_or(port))
+        });
+        let good_for = found.iter().map(|record| record.time_to_live).min();
+        let good_for = good_for.unwrap_or(NO_RECORDS_FOR);
+        self.known().looked_up(key, addrs.collect(), good_for, Instant::now());
     }
 
     /// It has failed there, or was too slow.
@@ -116,6 +154,7 @@ impl Inner {
         preference: Preference,
     ) -> Result<Ready, ClientError> {
         let target = &origin.target;
+        http3.look_up(target).await;
         let Some(way) = http3.way(target) else { return self.ready(origin, preference).await };
         let over_http3 = async {
             let got = self.over_http3(http3, origin, &way).await;
@@ -215,7 +254,7 @@ impl Inner {
         let name = target.server_name.as_deref().unwrap_or_default();
         let config = &self.config;
         let mut tls = TlsOptions::new(name);
-        tls.alpn = vec![bytes::Bytes::from_static(b"h3")];
+        tls.alpn = vec![Bytes::from_static(H3)];
         let mut options = DialOptions::default();
         options.timeout = config.dial_timeout;
         options.tls = Some(tls);

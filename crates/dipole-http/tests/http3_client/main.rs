@@ -9,7 +9,9 @@ mod far_http3;
 mod wire;
 
 mod bodies;
+mod both_ends;
 mod connections;
 mod misbehaving;
 mod race;
 mod requests;
+mod service_records;

@@ -188,3 +188,43 @@ async fn a_server_without_settings_is_served_nevertheless_as_long_as_it_answers(
     peer.serve(&answer("hi")).await;
     assert_eq!(text(good(asked).await).await, "hi");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_ends_at_any_byte_but_its_last_is_not_whole() {
+    let whole = [ok(), data("some"), data("thing"), head(&[("x-sum", "1")])].concat();
+    // Where the stream may end without a word missing: after the head, and after each frame.
+    let frames = [ok(), data("some"), data("thing"), head(&[("x-sum", "1")])];
+    let mut ends = Vec::new();
+    for frame in &frames {
+        ends.push(ends.last().unwrap_or(&0) + frame.len());
+    }
+    for length in 0..=whole.len() {
+        for end in [End::Stream, End::Reset(0x102), End::Connection(0x102), End::Never] {
+            let (near, mut far) = configured(|config| config.request_timeout = Some(DEADLINE));
+            let asked = near.get();
+            let peer = far.accept().await;
+            let mut got = peer.next().await;
+            got.send(&whole[..length]).await;
+            match end {
+                End::Stream => got.send.close().await.expect("the client is there"),
+                End::Reset(code) => got.send.cancel_write(code),
+                End::Connection(code) => peer.conn.close_with_error(code, b""),
+                End::Never => {}
+            }
+            let begin = Instant::now();
+            let outcome = match asked.await.expect("no panic") {
+                Ok(response) => read(response).await.map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            assert!(begin.elapsed() <= DEADLINE, "{length} of {}, {end:?}", whole.len());
+            let may_be_whole = matches!(end, End::Stream) && ends.contains(&length);
+            let (body, _) = match outcome {
+                Ok(outcome) if may_be_whole => outcome,
+                Err(_) if !may_be_whole => continue,
+                other => panic!("{length} of {}, {end:?}: {other:?}", whole.len()),
+            };
+            let at = ends.iter().position(|end| *end == length).expect("a frame's end");
+            assert_eq!(body, ["", "some", "something", "something"][at]);
+        }
+    }
+}

@@ -33,8 +33,8 @@ pub(in crate::client) struct CacheLimits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::client) struct Alternative {
     pub(in crate::client) addr: Addr,
-    /// Host and port as in a URI, for `Alt-Used`.
-    pub(in crate::client) authority: Box<str>,
+    /// Host and port as in a URI, for `Alt-Used`; `None` where it was not the origin that said so.
+    pub(in crate::client) authority: Option<Box<str>>,
 }
 
 /// By origin: host and port as in a URI, in lower case.
@@ -47,6 +47,8 @@ pub(in crate::client) struct Cache {
 struct Known {
     /// Best first.
     offers: Vec<Offer>,
+    /// Until when DNS need not be asked.
+    looked_up_until: Option<Instant>,
     /// What has failed; kept also while nothing offers it, for it may be offered again at once.
     failures: Vec<Failure>,
     used: Instant,
@@ -96,6 +98,46 @@ impl Cache {
         self.known(key, now).offers = offers;
     }
 
+    /// True when nothing is known of the origin, and DNS is to be asked: by the caller, and by
+    /// nobody else for `patience`.
+    pub(in crate::client) fn begin_look_up(
+        &mut self,
+        key: &str,
+        patience: Duration,
+        now: Instant,
+    ) -> bool {
+        let known = self.known(key, now);
+        known.offers.retain(|offer| offer.until.is_none_or(|until| now < until));
+        let is_known = known.looked_up_until.is_some_and(|until| now < until);
+        if is_known || !known.offers.is_empty() {
+            return false;
+        }
+        known.looked_up_until = now.checked_add(patience);
+        true
+    }
+
+    /// DNS has said where HTTP/3 of the origin is, best first; good for so long. What the origin
+    /// itself has said meanwhile goes before it.
+    pub(in crate::client) fn looked_up(
+        &mut self,
+        key: &str,
+        addrs: Vec<Addr>,
+        good_for: Duration,
+        now: Instant,
+    ) {
+        let until = now.checked_add(good_for);
+        let known = self.known(key, now);
+        known.looked_up_until = until;
+        if known.offers.is_empty() {
+            let offer = |addr| Offer {
+                alternative: Alternative { addr, authority: None },
+                until,
+                persists: false,
+            };
+            known.offers = addrs.into_iter().take(MAX_PER_ORIGIN).map(offer).collect();
+        }
+    }
+
     /// Where HTTP/3 of the origin is to be tried, and has not failed lately.
     pub(in crate::client) fn choose(&mut self, key: &str, now: Instant) -> Option<Alternative> {
         let known = self.origins.get_mut(key)?;
@@ -139,6 +181,7 @@ impl Cache {
     pub(in crate::client) fn network_changed(&mut self) {
         self.origins.retain(|_, known| {
             known.failures.clear();
+            known.looked_up_until = None;
             known.offers.retain(|offer| offer.persists);
             !known.offers.is_empty()
         });
@@ -156,7 +199,8 @@ impl Cache {
                 self.origins.remove(&oldest);
             }
         }
-        let new = || Known { offers: Vec::new(), failures: Vec::new(), used: now };
+        let new =
+            || Known { offers: Vec::new(), looked_up_until: None, failures: Vec::new(), used: now };
         let known = self.origins.entry(key.into()).or_insert_with(new);
         known.used = now;
         known
@@ -167,7 +211,8 @@ impl Offer {
     fn new(service: Service, host: &str, age: Duration, now: Instant) -> Self {
         let Service { host: own, port, max_age, persists, .. } = service;
         let host = if own.is_empty() { host } else { &own };
-        let authority = format!("{host}:{port}").into();
+        let authority: Box<str> = format!("{host}:{port}").into();
+        let authority = Some(authority);
         let alternative = Alternative { addr: Addr::host(host, port), authority };
         Self { alternative, until: now.checked_add(max_age.saturating_sub(age)), persists }
     }
@@ -181,6 +226,7 @@ impl Known {
     fn is_of_use(&self, now: Instant) -> bool {
         self.offers.iter().any(|offer| offer.until.is_none_or(|until| now < until))
             || self.failures.iter().any(|failure| now < failure.until)
+            || self.looked_up_until.is_some_and(|until| now < until)
     }
 }
 
@@ -204,7 +250,7 @@ mod tests {
     }
 
     fn chosen(cache: &mut Cache, now: Instant) -> Option<String> {
-        cache.choose(KEY, now).map(|alternative| alternative.authority.into())
+        cache.choose(KEY, now)?.authority.map(String::from)
     }
 
     #[test]
@@ -274,6 +320,26 @@ mod tests {
         let mut left: Vec<_> = cache.origins.keys().map(|key| &**key).collect();
         left.sort_unstable();
         assert_eq!(left, ["a", "c", "d"]);
+    }
+
+    #[test]
+    fn dns_is_asked_once_for_its_time_and_the_origin_goes_before_it() {
+        let (mut cache, now) = (cache(8), Instant::now());
+        let addr = Addr::host("dns", 1);
+        assert!(cache.begin_look_up(KEY, secs(1), now));
+        assert!(!cache.begin_look_up(KEY, secs(1), now));
+        cache.looked_up(KEY, vec![addr.clone()], secs(10), now);
+        let chosen = cache.choose(KEY, now).expect("an alternative");
+        assert_eq!(chosen, Alternative { addr, authority: None });
+        assert!(!cache.begin_look_up(KEY, secs(1), now + secs(9)));
+        assert!(cache.begin_look_up(KEY, secs(1), now + secs(10)));
+        note(&mut cache, KEY, r#"h3="a:1""#, 0, now + secs(10));
+        cache.looked_up(KEY, vec![Addr::host("dns", 2)], secs(10), now + secs(10));
+        assert_eq!(cache.choose(KEY, now + secs(11)).expect("one").addr, Addr::host("a", 1));
+        // That there is nothing is remembered, too.
+        assert!(cache.begin_look_up("other", secs(1), now));
+        cache.looked_up("other", Vec::new(), secs(10), now);
+        assert!(!cache.begin_look_up("other", secs(1), now + secs(9)));
     }
 
     #[test]
