@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use dipole_net::{Conn, ConnExt, ErrorKind};
+use tokio::time::sleep;
 
 use super::traffic::{KIB, MIB, end, fill_once, receive, send, sender};
 use crate::pair::{Pair, Rendezvous, on_both_ends, once};
@@ -169,7 +171,15 @@ async fn there_and_back(
 async fn connections_that_fit(place: &mut Rendezvous) -> Verdict<usize> {
     const SPARE: usize = 100;
     let limit = raise_descriptor_limit();
-    let before = open_descriptors().unwrap_or(0);
+    // A library may close what earlier cases had open a moment later.
+    let mut before = open_descriptors().unwrap_or(0);
+    for _ in 0..100 {
+        sleep(Duration::from_millis(20)).await;
+        let now = open_descriptors().unwrap_or(0);
+        if std::mem::replace(&mut before, now) == now {
+            break;
+        }
+    }
     let connection = place.connect().await?;
     let open = open_descriptors().unwrap_or(0);
     drop(connection);
