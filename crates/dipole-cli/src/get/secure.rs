@@ -12,9 +12,7 @@ pub(super) fn tls(args: &GetArgs) -> Result<ClientTls, Failure> {
     if args.insecure {
         options.roots = Roots::DangerouslyTrustAnybody;
     } else if let Some(path) = &args.cacert {
-        options.roots = Roots::from_pem_file(path).map_err(|error| {
-            Failure::job(format_args!("cannot read {}: {error}", path.display()))
-        })?;
+        options.roots = Roots::from_pem_file(path).map_err(Failure::job)?;
     }
     ClientTls::new(&options).map_err(|error| match &args.cacert {
         Some(path) if !args.insecure => Failure::job(format_args!(
