@@ -130,8 +130,11 @@ impl Listening {
     }
 }
 
+/// Makes a library's listening half, with these certificates.
+type Listens = fn(&ServerTls) -> Arc<dyn Transport>;
+
 /// The QUIC libraries of this build, the default one first, and how each listens.
-const QUIC: &[(&str, fn(&ServerTls) -> Arc<dyn Transport>)] = &[
+const QUIC: &[(&str, Listens)] = &[
     ("quinn", |tls| Arc::new(Quinn::server(tls.clone()))),
     ("s2n", |tls| Arc::new(S2n::server(tls.clone()))),
 ];

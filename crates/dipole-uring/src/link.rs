@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::sync::{Arc, Weak, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use crate::options::UringOptions;
 use crate::reactor::{Brought, Pace};
@@ -19,14 +20,14 @@ thread_local! {
 #[derive(Clone)]
 pub(crate) struct Link {
     pub(crate) shared: Arc<Shared>,
-    _background: Option<Arc<Background>>,
+    background: Option<Arc<Background>>,
 }
 
 impl Link {
     /// To the ring that this thread drives.
     pub(crate) fn of_this_thread() -> Option<Self> {
         let shared = OF_THIS_THREAD.with_borrow(Weak::upgrade)?;
-        Some(Self { shared, _background: None })
+        Some(Self { shared, background: None })
     }
 
     /// Makes `shared` the ring that this thread drives; false when it drives one already.
@@ -54,9 +55,27 @@ impl Link {
         }
     }
 
+    /// Waits, for a moment at most, until a ring with a thread of its own has done something: that
+    /// thread runs nobody's code, so it does. Elsewhere it does not wait.
+    pub(crate) fn wait_in_background(&self, is_done: impl Fn() -> bool) {
+        const PAUSE: Duration = Duration::from_micros(50);
+        const MOST_PAUSES: usize = 1000;
+        if self.background.is_none() {
+            return;
+        }
+        for _ in 0..MOST_PAUSES {
+            if is_done() {
+                // What was dropped in a turn is gone when the turn has ended.
+                self.shared.with(|_| ());
+                return;
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
     /// To a ring on a thread of its own.
     pub(crate) fn background(background: Arc<Background>) -> Self {
-        Self { shared: Arc::clone(&background.shared), _background: Some(background) }
+        Self { shared: Arc::clone(&background.shared), background: Some(background) }
     }
 }
 

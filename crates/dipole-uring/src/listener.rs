@@ -124,10 +124,15 @@ impl Listener for UringListener {
 impl Drop for UringListener {
     fn drop(&mut self) {
         if let Place::OnRing(link, key) = &self.place {
-            link.shared.with(|reactor| reactor.close(*key));
+            let socket = link.shared.with(|reactor| {
+                let socket = reactor.listening_socket(*key);
+                reactor.close(*key);
+                socket
+            });
             // The kernel lets go of the socket with the next turn: on the ring's own thread that is
-            // now, so that the address is free at once.
+            // now, and a ring with a thread of its own turns soon, so that the address is free.
             link.turn_if_here();
+            link.wait_in_background(|| socket.strong_count() == 0);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -295,6 +295,14 @@ impl<K: Kernel> Reactor<K> {
             writer: None,
             zero_copy: true,
         }))
+    }
+
+    /// Tells when the kernel has let go of a listener's socket; of anything else it has already.
+    pub(crate) fn listening_socket(&mut self, key: Key) -> Weak<K::Descriptor> {
+        match self.sources.get_mut(key) {
+            Some(Source::Listener(listener)) => Arc::downgrade(&listener.descriptor),
+            _ => Weak::new(),
+        }
     }
 
     pub(crate) fn descriptor(&mut self, key: Key) -> Option<&K::Descriptor> {

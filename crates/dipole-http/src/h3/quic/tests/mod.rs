@@ -2,13 +2,14 @@
 
 mod memory;
 
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use dipole_net::{SendStreamExt, Stream, StreamConn};
 use h3::error::StreamError;
 use http::{HeaderMap, Request, Response};
+use tokio::sync::oneshot;
 
 use self::memory::pair;
 use super::QuicConn;
@@ -16,8 +17,12 @@ use crate::h3::codec::code;
 
 const LONGEST_FRAME: usize = 1024;
 
-/// The body and the trailers of the next request, as a server on `h3` sees them.
-async fn served(conn: Arc<dyn StreamConn>) -> Result<(Vec<u8>, Option<HeaderMap>), StreamError> {
+/// The body and the trailers of the next request, as a server on `h3` sees them. It closes the
+/// connection once `until` has ended.
+async fn served(
+    conn: Arc<dyn StreamConn>,
+    until: impl Future,
+) -> Result<(Vec<u8>, Option<HeaderMap>), StreamError> {
     let mut server: h3::server::Connection<_, Bytes> =
         h3::server::builder().build(QuicConn::new(conn, LONGEST_FRAME)).await.unwrap();
     let resolver = server.accept().await.unwrap().unwrap();
@@ -33,6 +38,7 @@ async fn served(conn: Arc<dyn StreamConn>) -> Result<(Vec<u8>, Option<HeaderMap>
         stream.send_response(Response::new(())).await?;
         stream.send_data(Bytes::from(body.clone())).await?;
         stream.finish().await?;
+        until.await;
         Ok((body, trailers))
     };
     tokio::select! { biased; result = request => result, () = control => panic!("no request") }
@@ -41,7 +47,8 @@ async fn served(conn: Arc<dyn StreamConn>) -> Result<(Vec<u8>, Option<HeaderMap>
 #[tokio::test]
 async fn a_request_and_its_response_pass_with_body_and_trailers() {
     let (client, server) = pair();
-    let server = tokio::spawn(served(server));
+    let (end, ended) = oneshot::channel::<()>();
+    let server = tokio::spawn(served(server, ended));
     let (mut driver, mut requests) =
         h3::client::new(QuicConn::new(client, LONGEST_FRAME)).await.unwrap();
     let exchange = async {
@@ -61,7 +68,7 @@ async fn a_request_and_its_response_pass_with_body_and_trailers() {
         assert_eq!(echoed, body);
     };
     tokio::select! {
-        () = exchange => {}
+        () = exchange => drop(end),
         error = poll_fn(|cx| driver.poll_close(cx)) => panic!("{error}"),
     }
     let (body, trailers) = server.await.unwrap().unwrap();
@@ -89,7 +96,7 @@ async fn raw(conn: &dyn StreamConn, frames: &[u8]) -> Stream {
 async fn empty_and_unknown_frames_do_not_end_a_body() {
     let (client, server) = pair();
     let _stream = raw(&*client, b"\x00\x01a\x00\x00\x21\x02xx\x00\x02bc").await;
-    let (body, trailers) = served(server).await.unwrap();
+    let (body, trailers) = served(server, ready(())).await.unwrap();
     assert_eq!(body, b"abc");
     assert_eq!(trailers, None);
 }
@@ -98,7 +105,7 @@ async fn empty_and_unknown_frames_do_not_end_a_body() {
 async fn a_body_that_ends_within_a_frame_ends_the_connection_and_nothing_panics() {
     let (client, server) = pair();
     let _stream = raw(&*client, b"\x00\x05abc").await;
-    assert!(served(server).await.is_err());
+    assert!(served(server, ready(())).await.is_err());
     assert_eq!(closed_with(&*client).await, code::FRAME_ERROR);
 }
 
@@ -107,7 +114,7 @@ async fn a_frame_that_would_have_to_be_held_whole_has_a_limit() {
     let (client, server) = pair();
     // Trailers of a gibibyte.
     let _stream = raw(&*client, b"\x01\xc0\x00\x00\x00\x40\x00\x00\x00").await;
-    assert!(served(server).await.is_err());
+    assert!(served(server, ready(())).await.is_err());
     assert_eq!(closed_with(&*client).await, code::EXCESSIVE_LOAD);
 }
 
