@@ -86,6 +86,12 @@ const RULES: &[Rule] = &[
         foreign: Only(&["rustix", "tokio"]),
     },
     Rule {
+        // The example of a network library of streams of one's own, over any of byte streams.
+        name: "own-streams",
+        own: &["dipole-net", "dipole-io"],
+        foreign: Only(&["bytes", "tokio"]),
+    },
+    Rule {
         // TLS over any connection. Neither HTTP nor a network library.
         name: "dipole-tls",
         own: &["dipole-net", "dipole-io"],
