@@ -62,7 +62,7 @@ fn dial<D: Dialer + 'static>(
 }
 
 async fn fails(dialled: tokio::task::JoinHandle<Result<Box<dyn Conn>>>) -> ErrorKind {
-    let error = dialled.await.expect("no panic").err().expect("no tunnel");
+    let error = dialled.await.expect("no panic").expect_err("no tunnel");
     error.kind().clone()
 }
 

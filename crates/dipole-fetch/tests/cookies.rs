@@ -31,8 +31,7 @@ async fn ask(cookies: &Cookies, uri: &str, own: Option<&str>) -> String {
     let request = request.body(Body::empty()).expect("a request");
     let client = Redirects::default().layer(cookies.layer(server));
     client.oneshot(request).await.expect("a response");
-    let seen = seen.lock().expect("no panic").clone();
-    seen
+    seen.lock().expect("no panic").clone()
 }
 
 #[tokio::test]
