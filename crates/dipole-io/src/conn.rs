@@ -294,3 +294,14 @@ impl<S: Socket> Conn for IoConn<S> {
         stats
     }
 }
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    /// Each idle connection has both; ARCHITECTURE.md, "Speed", says what more would cost.
+    #[test]
+    fn the_buffers_of_an_idle_connection_are_small() {
+        assert_eq!((size_of::<Input>(), size_of::<Output>()), (48, 64));
+    }
+}

@@ -14,7 +14,7 @@ const COPY_LIMIT: usize = 16;
 /// A read is not worth its system call with less room than this.
 const LEAST_ROOM: usize = 2 * 1024;
 /// The most that one read asks for, unless the owner wants more.
-const MOST_ROOM: usize = 64 * 1024;
+const MOST_ROOM: u32 = 64 * 1024;
 
 /// A read buffer: contiguous, from a pool, and without memory while it is empty and released.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Input {
     held: BytesMut,
     pool: BufferPool,
     /// What the next read asks for; doubles as long as reads fill it.
-    room: usize,
+    room: u32,
     source: Source,
 }
 
@@ -41,7 +41,7 @@ impl Input {
     pub fn new(pool: &BufferPool) -> Self {
         Self {
             held: BytesMut::new(),
-            room: pool.buffer_size(),
+            room: first_room(pool),
             pool: pool.clone(),
             source: Source::Unknown,
         }
@@ -153,8 +153,8 @@ impl Input {
         let room = self.held.capacity() - self.held.len();
         let read = tokio_util::io::poll_read_buf(Pin::new(socket), cx, &mut self.held);
         match &read {
-            Poll::Ready(Ok(n)) if *n == room => self.room = (2 * room).min(MOST_ROOM),
-            Poll::Ready(Ok(_)) => self.room = self.pool.buffer_size(),
+            Poll::Ready(Ok(n)) if *n == room => self.room = doubled(room),
+            Poll::Ready(Ok(_)) => self.room = first_room(&self.pool),
             Poll::Ready(Err(_)) | Poll::Pending => {}
         }
         if read.is_ready() {
@@ -170,7 +170,7 @@ impl Input {
     fn make_room(&mut self, wanted: usize) {
         let held = self.held.len();
         let missing = wanted.saturating_sub(held);
-        let room = missing.max(if held == 0 { self.room } else { LEAST_ROOM });
+        let room = missing.max(if held == 0 { self.room as usize } else { LEAST_ROOM });
         if self.held.capacity() == 0 && room <= self.pool.buffer_size() {
             self.held = self.pool.take();
             return;
@@ -188,4 +188,13 @@ impl Input {
         std::mem::swap(&mut self.held, &mut roomy);
         self.pool.put(&mut roomy);
     }
+}
+
+/// One buffer of the pool, in bytes.
+fn first_room(pool: &BufferPool) -> u32 {
+    u32::try_from(pool.buffer_size()).unwrap_or(u32::MAX)
+}
+
+fn doubled(room: usize) -> u32 {
+    u32::try_from(room).map_or(MOST_ROOM, |room| room.saturating_mul(2).min(MOST_ROOM))
 }

@@ -50,26 +50,34 @@ impl<S: HttpService> Protocol<S> for Http1 {
 ///
 /// While it waits for a request it holds no buffer and little else: all that requests under way
 /// need is in an [`Exchange`] on the heap, until the connection is idle again.
-async fn serve<S: HttpService>(conn: Box<dyn Conn>, session: Session<S>) {
+fn serve<S: HttpService>(
+    conn: Box<dyn Conn>,
+    session: Session<S>,
+) -> impl Future<Output = ()> + Send + use<S> {
     let (mut service, worker, info, protocols) = session.into_parts();
     let mut ending = Ending(Some(Connection::new(conn, worker, info)));
-    let Some(connection) = &mut ending.0 else { return };
-    while connection.wait_for_request().await {
-        let mut exchange = Exchange::<S>::on_heap();
-        let answered =
-            poll_fn(|cx| connection.poll_answer(&mut service, exchange.as_mut(), cx)).await;
-        drop(exchange);
-        let reached = connection.note_dropped_handler();
-        match answered.unwrap_or_else(|stop| connection.stop(stop, reached)) {
-            After::Wait => connection.rest(),
-            After::Close => return,
-            After::PassOn(successor) => {
-                let Some(Connection { conn, worker, info, .. }) = ending.0.take() else { return };
-                let is_secured = conn.tls().is_some();
-                let session = Session::new(service, worker, info, protocols, is_secured);
-                return pass_on(successor, conn, session).await;
+    // An `async fn` keeps room for its arguments beside what it makes of them; a block does not.
+    async move {
+        let Some(connection) = &mut ending.0 else { return };
+        while connection.wait_for_request().await {
+            let mut exchange = Exchange::<S>::on_heap();
+            let answered =
+                poll_fn(|cx| connection.poll_answer(&mut service, exchange.as_mut(), cx)).await;
+            drop(exchange);
+            let reached = connection.note_dropped_handler();
+            match answered.unwrap_or_else(|stop| connection.stop(stop, reached)) {
+                After::Wait => connection.rest(),
+                After::Close => return,
+                After::PassOn(successor) => {
+                    let Some(Connection { conn, worker, info, .. }) = ending.0.take() else {
+                        return;
+                    };
+                    let is_secured = conn.tls().is_some();
+                    let session = Session::new(service, worker, info, protocols, is_secured);
+                    return pass_on(successor, conn, session).await;
+                }
+                after => return Box::pin(connection.linger(after)).await,
             }
-            after => return Box::pin(connection.linger(after)).await,
         }
     }
 }
