@@ -201,12 +201,17 @@ fn ethernet(from: usize, packet: &[u8]) -> Vec<u8> {
 }
 
 /// RFC 1071. Every part but the last has an even length.
+///
+/// By its section 2 (B and C) longer words may be added as well, when the carries are folded in at
+/// the end. A capture sums up all bytes there are, so it counts.
 fn checksum(parts: &[&[u8]]) -> u16 {
-    let mut sum = 0_u32;
+    let mut sum = 0_u128;
     for part in parts {
-        for pair in part.chunks(2) {
-            let low = pair.get(1).copied().unwrap_or(0);
-            sum += u32::from(u16::from_be_bytes([pair[0], low]));
+        let (words, rest) = part.as_chunks::<8>();
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        for word in words.iter().chain([&last]) {
+            sum += u128::from(u64::from_be_bytes(*word));
         }
     }
     while sum > 0xffff {
@@ -224,6 +229,25 @@ mod tests {
         // RFC 1071 section 3.
         let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
         assert_eq!(checksum(&[&bytes]), !0xddf2);
+    }
+
+    #[test]
+    fn the_checksum_of_any_length_and_parts_is_the_sum_of_its_words_of_two_bytes() {
+        let bytes: Vec<u8> = (0..70_000_u32).map(|n| (n * 251 % 256) as u8 | 0xc0).collect();
+        for length in (0..40).chain([1459, 1460, 65_535, 70_000]) {
+            let mut sum: u64 = bytes[..length]
+                .chunks(2)
+                .map(|pair| 256 * u64::from(pair[0]) + u64::from(pair.get(1).copied().unwrap_or(0)))
+                .sum();
+            while sum > 0xffff {
+                sum = (sum & 0xffff) + (sum >> 16);
+            }
+            let expected = !(sum as u16);
+            for cut in [0, 2, 6, 12, 20, 38] {
+                let (first, second) = bytes[..length].split_at(cut.min(length & !1));
+                assert_eq!(checksum(&[first, second]), expected, "{length} bytes cut at {cut}");
+            }
+        }
     }
 
     #[test]
