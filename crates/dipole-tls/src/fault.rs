@@ -41,6 +41,10 @@ fn certificate(error: &CertificateError) -> TlsFault {
         C::Expired | C::ExpiredContext { .. } => TlsFault::Expired,
         C::NotValidYet | C::NotValidYetContext { .. } => TlsFault::NotYetValid,
         C::UnknownIssuer => TlsFault::UnknownIssuer,
+        // Somebody is trusted who bears the issuer's name, and has a key of a kind that cannot have
+        // signed this: another one. Where the kind is the same it is `BadSignature`, which a broken
+        // handshake gives too.
+        C::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => TlsFault::UnknownIssuer,
         C::NotValidForName | C::NotValidForNameContext { .. } => TlsFault::WrongName,
         C::Revoked => TlsFault::Revoked,
         _ => TlsFault::BadCertificate,

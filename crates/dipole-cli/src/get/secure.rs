@@ -38,8 +38,14 @@ pub(super) fn hint(fault: TlsFault, args: &GetArgs) -> &'static str {
         TlsFault::Expired | TlsFault::NotYetValid => {
             "see that this machine's clock is right, or do without verifying by --insecure"
         }
-        TlsFault::Revoked | TlsFault::BadCertificate => {
-            "tell the server's operator, or do without verifying by --insecure"
+        TlsFault::Revoked => "tell the server's operator, or do without verifying by --insecure",
+        TlsFault::BadCertificate if args.cacert.is_some() => {
+            "see that --cacert has the certificate of its issuer and not of a namesake, tell the \
+             server's operator, or do without verifying by --insecure"
+        }
+        TlsFault::BadCertificate => {
+            "name its issuer's certificate by --cacert FILE, tell the server's operator, or do \
+             without verifying by --insecure"
         }
         TlsFault::NotTls => "it speaks no TLS there: ask by http://, or at another port",
         TlsFault::NoCertificate | TlsFault::Alert(_) => {

@@ -118,6 +118,29 @@ fn a_certificate_that_nobody_trusts_is_not_taken_unless_told_so() {
 }
 
 #[test]
+fn a_trusted_namesake_of_the_issuer_is_not_the_issuer_and_what_to_do_is_said() {
+    let server = Secured::start();
+    let now = SystemTime::now();
+    let namesake = Authority::new("authority of the test", now - DAY..now + DAY);
+    let namesake = namesake.expect("an authority");
+    let folder = Folder::with(&[
+        ("like.pem", namesake.certificate().as_bytes()),
+        ("unlike.pem", NAMESAKE.as_bytes()),
+    ]);
+    for (file, reason) in [
+        ("like.pem", "the certificate is not acceptable"),
+        ("unlike.pem", "the certificate's issuer is not trusted"),
+    ] {
+        let path = folder.path(file);
+        let path = path.to_str().expect("it is UTF-8");
+        let ended = run(&["get", "--cacert", path, &server.url("localhost")]);
+        let line = ended.failure(1);
+        assert!(line.contains(reason), "{file}: {line}");
+        assert!(line.contains("see that --cacert has") && line.contains("--insecure"), "{line}");
+    }
+}
+
+#[test]
 fn a_certificate_for_another_name_or_time_is_not_taken() {
     let server = Secured::start();
     let ended = run(&["get", "--cacert", &server.ca(), &server.url("127.0.0.1")]);
@@ -175,3 +198,17 @@ fn where_there_is_no_http3_the_others_are_spoken_unless_it_is_asked_for_alone() 
     let ended = run(&["get", &url, "--cacert", &ca, "--http3-only", "--max-time", "1"]);
     assert!(ended.failure(1).contains("--max-time"), "{ended:?}");
 }
+
+/// An authority that has the name of [`Secured`]'s and a key of another kind (Ed25519).
+const NAMESAKE: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBVTCCAQegAwIBAgIUI0RUehTI+Fxbxjy1y+fuuBECG/YwBQYDK2VwMCAxHjAc
+BgNVBAMMFWF1dGhvcml0eSBvZiB0aGUgdGVzdDAeFw0yNjExMjYxMzAxNTNaFw0z
+NjExMjMxMzAxNTNaMCAxHjAcBgNVBAMMFWF1dGhvcml0eSBvZiB0aGUgdGVzdDAq
+MAUGAytlcAMhABJ9xOHwKrkhC+PXaqjLChWYBmHCT5FItP3vPAzykxLxo1MwUTAd
+BgNVHQ4EFgQUWTVTDtCVeZuNbIxTGcm/L2Qyo5swHwYDVR0jBBgwFoAUWTVTDtCV
+eZuNbIxTGcm/L2Qyo5swDwYDVR0TAQH/BAUwAwEB/zAFBgMrZXADQQCfWP352MKz
+1f6gjmSEozQDtNas55nqoiBQFrBjjzWY3XM7xd7pScGDBDShuWdv6NQyqXpY8WTu
+nfx1R6eHSloK
+-----END CERTIFICATE-----
+";
