@@ -34,6 +34,7 @@ import with_swaps  # noqa: F401
 import with_tls  # noqa: F401
 import with_websockets  # noqa: F401
 import with_chromium  # noqa: F401
+import with_chromium_http3  # noqa: F401
 from harness import Server, check, end_on_signal, holds, run_checks, same
 from site_files import Site
 from with_upstreams import nginx

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import io
 import os
+import time
 
 from harness import Server, check, holds, run, same
 from with_tls import certificate, port_of
@@ -12,7 +13,7 @@ from with_tls import certificate, port_of
 LIMIT = 30  # seconds
 
 # Each library for QUIC that the build has; the checks run on all of them.
-LIBRARIES = ["quinn"]
+LIBRARIES = ["quinn", "s2n"]
 
 
 @contextlib.contextmanager
@@ -28,12 +29,11 @@ def served(world, library, *options):
 
 
 def each_library(function):
-    """The check on each library for QUIC, and what was seen on the last."""
+    """The check on each library for QUIC, and what was seen on each."""
 
     def on_all(world):
-        for library in LIBRARIES:
-            saw = function(world, library)
-        return f"{saw}, on {', '.join(LIBRARIES)}"
+        saw = [f"{library}: {function(world, library)}" for library in LIBRARIES]
+        return "; ".join(saw)
 
     return on_all
 
@@ -152,31 +152,35 @@ def aioquic_drain(world, library):
         return saw
 
 
+HTTP3_ONLY = 31  # CURL_HTTP_VERSION_3ONLY
+
+
+def with_pycurl(url, cert, version, **options):
+    import pycurl
+
+    body, fields, handle = hashlib.sha256(), [], pycurl.Curl()
+    handle.setopt(pycurl.URL, url)
+    handle.setopt(pycurl.CAINFO, cert)
+    handle.setopt(pycurl.HTTP_VERSION, version)
+    handle.setopt(pycurl.TIMEOUT, LIMIT)
+    handle.setopt(pycurl.WRITEFUNCTION, body.update)
+    handle.setopt(pycurl.HEADERFUNCTION, lambda line: fields.append(line.decode()))
+    for option, value in options.items():
+        handle.setopt(getattr(pycurl, option), value)
+    handle.perform()
+    seen = handle.getinfo(pycurl.RESPONSE_CODE), handle.getinfo(pycurl.INFO_HTTP_VERSION)
+    handle.close()
+    return *seen, body.hexdigest(), "".join(fields).lower()
+
+
 @check("libcurl: files, HEAD, an upload that nobody reads, over HTTP/3 alone, and what TCP says of it")
 @each_library
 def curl(world, library):
     import pycurl
 
     name, checksum = large(world)
-
-    def get(url, cert, version, **options):
-        body, fields, handle = hashlib.sha256(), [], pycurl.Curl()
-        handle.setopt(pycurl.URL, url)
-        handle.setopt(pycurl.CAINFO, cert)
-        handle.setopt(pycurl.HTTP_VERSION, version)
-        handle.setopt(pycurl.TIMEOUT, LIMIT)
-        handle.setopt(pycurl.WRITEFUNCTION, body.update)
-        handle.setopt(pycurl.HEADERFUNCTION, lambda line: fields.append(line.decode()))
-        for option, value in options.items():
-            handle.setopt(getattr(pycurl, option), value)
-        handle.perform()
-        seen = handle.getinfo(pycurl.RESPONSE_CODE), handle.getinfo(pycurl.INFO_HTTP_VERSION)
-        handle.close()
-        return *seen, body.hexdigest(), "".join(fields).lower()
-
     with served(world, library) as (port, cert, _):
-        url = f"https://localhost:{port}"
-        only = 31  # CURL_HTTP_VERSION_3ONLY
+        url, get, only = f"https://localhost:{port}", with_pycurl, HTTP3_ONLY
         got = get(f"{url}/{name}", cert, only)
         same(got[:3], (200, 30, checksum), "the file over HTTP/3")
         unread = io.BytesIO(b"x" * 5_000_000)
@@ -190,6 +194,18 @@ def curl(world, library):
             same(got[1], version, "the version over TCP")
             holds(f'alt-svc: h3=":{port}"; ma=' in got[3], f"no Alt-Svc in {got[3]}")
     return "a file of 64 MiB, HEAD, 405 for an upload of 5 MB, Alt-Svc over HTTP/1.1 and HTTP/2"
+
+
+@check("libcurl: 1 GiB over HTTP/3 with the right checksum", limit=240)
+@each_library
+def gibibyte(world, library):
+    with served(world, library) as (port, cert, _):
+        started = time.monotonic()
+        url = f"https://localhost:{port}/1g"
+        got = with_pycurl(url, cert, HTTP3_ONLY, TIMEOUT=100)
+        seconds = time.monotonic() - started
+    same(got[:3], (200, 30, world.site.big_digest), "1 GiB over HTTP/3")
+    return f"1 GiB in {seconds:.1f} s"
 
 
 # niquests replaces urllib3 for its whole interpreter, so it has one of its own.

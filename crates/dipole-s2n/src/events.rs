@@ -1,5 +1,6 @@
 //! The endpoint's events, written down where they belong.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use s2n_quic::provider::event::events::{
     TransportParametersReceived,
 };
 use s2n_quic::provider::event::{ConnectionInfo, ConnectionMeta, Subscriber};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::known::{InitialWindows, Known};
 
@@ -27,7 +28,11 @@ pub(crate) struct Arrival {
 pub(crate) struct ServerEvents {
     /// Who gets the connections that arrive.
     pub(crate) dealer: Dealer<Arrival>,
+    pub(crate) living: Living,
 }
+
+/// How a server's connections are told of: each holds a sender for as long as s2n-quic has it.
+pub(crate) type Living = mpsc::WeakSender<Infallible>;
 
 /// What a dial's endpoint tells.
 pub(crate) struct ClientEvents {
@@ -42,6 +47,8 @@ pub(crate) struct ConnectionEvents {
     pub(crate) waiting: Option<oneshot::Sender<Result<Connection, ConnectionError>>>,
     /// A packet of the version in use has come.
     has_heard: bool,
+    /// A server's, until the endpoint is done with the connection.
+    _living: Option<mpsc::Sender<Infallible>>,
 }
 
 /// What both ends do with a connection's events; the rest is each end's own.
@@ -58,7 +65,12 @@ macro_rules! of_connections {
                 EndpointType::Server { .. } => 1,
                 _ => 0,
             };
-            ConnectionEvents { known: Arc::new(Known::new(own)), waiting: None, has_heard: false }
+            ConnectionEvents {
+                known: Arc::new(Known::new(own)),
+                waiting: None,
+                has_heard: false,
+                _living: self.living(),
+            }
         }
 
         fn on_transport_parameters_received(
@@ -138,6 +150,18 @@ macro_rules! of_connections {
             conn.known.on_round_trip(event.smoothed_rtt);
         }
     };
+}
+
+impl ServerEvents {
+    fn living(&self) -> Option<mpsc::Sender<Infallible>> {
+        self.living.upgrade()
+    }
+}
+
+impl ClientEvents {
+    fn living(&self) -> Option<mpsc::Sender<Infallible>> {
+        None
+    }
 }
 
 impl Subscriber for ServerEvents {

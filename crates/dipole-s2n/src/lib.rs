@@ -11,7 +11,8 @@
 //! - Priorities of streams (S24), and early data over rustls (S32).
 //! - Datagrams (S31): they are behind a feature that it calls unstable.
 //!
-//! Nor does it send the reason of a close, tell a server the client's certificate, or write qlog.
+//! Nor does it send the reason of a close, tell a server the client's certificate, write qlog, or say
+//! why it refuses a server's certificate: it does so alike for another name and for other faults.
 //!
 //! ```
 //! use dipole_net::{DialOptions, DialerExt, ListenOptions, SendStreamExt, Transport};

@@ -1,15 +1,18 @@
 //! One UDP port and the shards behind it.
 
+use std::convert::Infallible;
 use std::net::{SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use dipole_io::{Dealer, QuicOptions};
 use dipole_net::Result;
 use dipole_tls::ServerTls;
 use s2n_quic::Server;
 use s2n_quic::provider::limits::Limits;
+use tokio::sync::mpsc;
 
 use crate::config::{Attempts, listening_io, server_tls, start_error};
 use crate::events::{Arrival, ConnectionEvents, ServerEvents};
@@ -23,6 +26,9 @@ pub(crate) struct Port {
     local: SocketAddr,
     bound: Mutex<Option<(Bound, Dealer<Arrival>)>>,
 }
+
+/// What the packets that are handed to the socket's task take to leave.
+const LAST_PACKETS: Duration = Duration::from_millis(20);
 
 /// What it takes to serve a port.
 pub(crate) struct Bound {
@@ -48,7 +54,8 @@ impl Port {
         match self.bound.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some((bound, dealer)) if bound.shards == NonZeroUsize::MIN => {
                 let abandoned = dealer.abandoned();
-                tokio::spawn(serve(bound.start(dealer)?, abandoned));
+                let (living, _) = mpsc::channel(1);
+                tokio::spawn(serve(bound.start(dealer, &living)?, abandoned, living));
                 Ok(())
             }
             Some((bound, dealer)) => bound.serve_on_a_thread(dealer),
@@ -61,16 +68,25 @@ impl Bound {
     fn serve_on_a_thread(self, dealer: Dealer<Arrival>) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let abandoned = dealer.abandoned();
+        let (living, mut gone) = mpsc::channel(1);
         let server = {
             let _inside = runtime.enter();
-            self.start(dealer)?
+            self.start(dealer, &living)?
         };
-        let serve = move || runtime.block_on(serve(server, abandoned));
+        let serve = move || {
+            runtime.block_on(async {
+                serve(server, abandoned, living).await;
+                // The endpoint ends with this runtime, and its connections would with it.
+                _ = gone.recv().await;
+                tokio::time::sleep(LAST_PACKETS).await;
+            });
+        };
         thread::Builder::new().name("dipole-s2n".into()).spawn(serve)?;
         Ok(())
     }
 
-    fn start(self, dealer: Dealer<Arrival>) -> Result<Server> {
+    fn start(self, dealer: Dealer<Arrival>, living: &mpsc::Sender<Infallible>) -> Result<Server> {
+        let living = living.downgrade();
         Server::builder()
             .with_tls(server_tls(&self.tls, &self.options))
             .map_err(start_error)?
@@ -78,7 +94,7 @@ impl Bound {
             .map_err(start_error)?
             .with_io(listening_io(self.socket, &self.options)?)
             .map_err(start_error)?
-            .with_event(ServerEvents { dealer })
+            .with_event(ServerEvents { dealer, living })
             .map_err(start_error)?
             .with_endpoint_limits(Attempts::new(self.options))
             .map_err(start_error)?
@@ -88,8 +104,12 @@ impl Bound {
 }
 
 /// Gives each connection that has shaken hands to whoever waits for it, until all shards are gone;
-/// then the endpoint takes no more.
-async fn serve(mut server: Server, abandoned: impl Future<Output = ()>) {
+/// then the endpoint takes no more. `_living` is what further connections are told of by.
+async fn serve(
+    mut server: Server,
+    abandoned: impl Future<Output = ()>,
+    _living: mpsc::Sender<Infallible>,
+) {
     let mut abandoned = std::pin::pin!(abandoned);
     loop {
         let conn = tokio::select! {

@@ -1,5 +1,5 @@
 //! Connections of one UDP port spread over its shards, and stay where they are when their client's
-//! address changes; on both QUIC libraries.
+//! address changes, and when the port listens no more; on both QUIC libraries.
 
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,7 +16,8 @@ use dipole::s2n::S2n;
 use dipole::tls::{Authority, ClientTls, ClientTlsOptions, ServerTls, ServerTlsOptions};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 const SHARDS: NonZeroUsize = NonZeroUsize::new(3).unwrap();
 const CLIENTS: usize = 9;
@@ -33,6 +34,36 @@ async fn on_quinn_connections_spread_and_stay_when_their_client_moves() {
 async fn on_s2n_connections_spread_and_stay_when_their_client_moves() {
     let (server, client) = certified();
     connections_spread_and_stay(S2n::new(server, client)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_quinn_connections_outlive_their_listeners() {
+    let (server, client) = certified();
+    connections_outlive_their_listeners(Quinn::new(server, client)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_s2n_connections_outlive_their_listeners() {
+    let (server, client) = certified();
+    connections_outlive_their_listeners(S2n::new(server, client)).await;
+}
+
+async fn connections_outlive_their_listeners(library: impl Transport + Dialer) {
+    let mut options = ListenOptions::default();
+    options.shards = SHARDS;
+    let listeners = library.listen(&"127.0.0.1:0".parse().unwrap(), &options).expect("a port");
+    let server = listeners[0].local_addr();
+    let mut serving = JoinSet::new();
+    for (shard, listener) in listeners.into_iter().enumerate() {
+        serving.spawn(serve(u8::try_from(shard).expect("few shards"), listener));
+    }
+    let conn = library.dial_streams(&server, &DialOptions::default()).await.expect("a connection");
+    let shard = ask(&*conn).await;
+    serving.shutdown().await;
+    for _ in 0..20 {
+        assert_eq!(ask(&*conn).await, shard);
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 async fn connections_spread_and_stay(library: impl Transport + Dialer) {

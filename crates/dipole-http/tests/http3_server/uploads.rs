@@ -22,6 +22,44 @@ async fn a_client_that_sends_what_nobody_reads_is_stopped_without_a_fault() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_short_body_that_nobody_reads_is_taken_whole() {
+    let site = Site::new(handler(async |_| text("enough")));
+    let client = site.connect().await;
+    for fields in [&[][..], &[("content-length", "250000")]] {
+        let mut stream = client.begin("POST", "/", fields).await;
+        let answer = answer(&mut stream.receive).await.unwrap();
+        assert_eq!((answer.status, answer.text()), (StatusCode::OK, "enough"));
+        // Chromium looks at no answer before all of this is gone.
+        for piece in data(&vec![0; 250_000]).chunks(50_000) {
+            tokio::time::sleep(ms(100)).await;
+            stream.send.write_all(piece).await.unwrap();
+        }
+        stream.send.close().await.unwrap();
+        assert_eq!(stream.send.stopped().await.unwrap(), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_nobody_reads_and_that_does_not_come_is_given_up_in_time() {
+    let site = Site::new(handler(async |_| text("enough")));
+    let client = site.connect().await;
+    let mut stream = client.begin("POST", "/", &[]).await;
+    let before = tokio::time::Instant::now();
+    assert_eq!(stream.send.stopped().await.unwrap(), Some(code::NO_ERROR));
+    assert!((secs(2)..ms(2100)).contains(&before.elapsed()), "{:?}", before.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_says_to_be_too_long_to_be_thrown_away_is_stopped_at_once() {
+    let site = Site::new(handler(async |_| text("enough")));
+    let client = site.connect().await;
+    let mut stream = client.begin("POST", "/", &[("content-length", "262145")]).await;
+    let before = tokio::time::Instant::now();
+    assert_eq!(stream.send.stopped().await.unwrap(), Some(code::NO_ERROR));
+    assert!(before.elapsed() < ms(100), "{:?}", before.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_is_read_no_faster_than_its_handler_does() {
     let site = Site::new(handler(async |_request| {
         tokio::time::sleep(secs(3600)).await;

@@ -20,9 +20,13 @@ pub(super) struct Incoming {
     pub(super) held: Bytes,
 }
 
-/// The body. Dropped before its end, it tells the client to send no more of it, which is no fault
-/// (RFC 9114 section 4.1).
+/// The body. Dropped before its end, it leaves the rest to whoever answers the request.
 pub(super) struct Arriving {
+    /// `None` only while it is dropped.
+    reading: Option<Reading>,
+}
+
+struct Reading {
     conn: Arc<dyn StreamConn>,
     incoming: Incoming,
     state: State,
@@ -48,10 +52,12 @@ impl Arriving {
         longest_section: usize,
         told: Arc<Told>,
     ) -> Self {
-        let state = State::Body;
-        Self { conn, incoming, state, left: content_length, longest_section, told }
+        let (state, left) = (State::Body, content_length);
+        Self { reading: Some(Reading { conn, incoming, state, left, longest_section, told }) }
     }
+}
 
+impl Reading {
     /// Ends the request, or the connection.
     fn fail<T>(&mut self, fault: Fault) -> Poll<Option<Result<T, BoxError>>> {
         self.state = State::Over;
@@ -82,6 +88,57 @@ impl Arriving {
         match self.left {
             None | Some(0) => Ok(()),
             Some(_) => Err(SHORTER),
+        }
+    }
+
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame<Bytes>, BoxError>>> {
+        loop {
+            if self.state == State::Over {
+                return Poll::Ready(None);
+            }
+            match self.incoming.reader.next(&mut self.incoming.held) {
+                Err(fault) => return self.fail(fault.into()),
+                Ok(Some(Frame::Data(data))) if self.state == State::Body => {
+                    if let Err(fault) = self.count(&data) {
+                        return self.fail(fault);
+                    }
+                    return Poll::Ready(Some(Ok(BodyFrame::data(data))));
+                }
+                Ok(Some(Frame::Other { kind: frames::HEADERS, payload }))
+                    if self.state == State::Body =>
+                {
+                    self.state = State::Trailed;
+                    return match trailers(&payload, self.longest_section) {
+                        Ok(trailers) => Poll::Ready(Some(Ok(BodyFrame::trailers(trailers)))),
+                        Err(fault) => self.fail(fault.into()),
+                    };
+                }
+                Ok(Some(_)) => {
+                    let text = "a frame that has no place in a request";
+                    return self.fail(Fault::OfConnection(code::FRAME_UNEXPECTED, text));
+                }
+                Ok(None) => {}
+            }
+            let Poll::Ready(read) = self.incoming.receive.poll_read(cx) else {
+                self.told.want();
+                return Poll::Pending;
+            };
+            match read {
+                Ok(Some(bytes)) => self.incoming.held = bytes,
+                Ok(None) => {
+                    if let Err(fault) = self.end() {
+                        return self.fail(fault);
+                    }
+                    self.state = State::Over;
+                }
+                Err(error) => {
+                    self.state = State::Over;
+                    return Poll::Ready(Some(Err(error.into())));
+                }
+            }
         }
     }
 }
@@ -147,83 +204,71 @@ impl HttpBody for Arriving {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<BodyFrame<Bytes>, BoxError>>> {
-        let this = &mut *self;
-        loop {
-            if this.state == State::Over {
-                return Poll::Ready(None);
-            }
-            match this.incoming.reader.next(&mut this.incoming.held) {
-                Err(fault) => return this.fail(fault.into()),
-                Ok(Some(Frame::Data(data))) if this.state == State::Body => {
-                    if let Err(fault) = this.count(&data) {
-                        return this.fail(fault);
-                    }
-                    return Poll::Ready(Some(Ok(BodyFrame::data(data))));
-                }
-                Ok(Some(Frame::Other { kind: frames::HEADERS, payload }))
-                    if this.state == State::Body =>
-                {
-                    this.state = State::Trailed;
-                    return match trailers(&payload, this.longest_section) {
-                        Ok(trailers) => Poll::Ready(Some(Ok(BodyFrame::trailers(trailers)))),
-                        Err(fault) => this.fail(fault.into()),
-                    };
-                }
-                Ok(Some(_)) => {
-                    let text = "a frame that has no place in a request";
-                    return this.fail(Fault::OfConnection(code::FRAME_UNEXPECTED, text));
-                }
-                Ok(None) => {}
-            }
-            let Poll::Ready(read) = this.incoming.receive.poll_read(cx) else {
-                this.told.want();
-                return Poll::Pending;
-            };
-            match read {
-                Ok(Some(bytes)) => this.incoming.held = bytes,
-                Ok(None) => {
-                    if let Err(fault) = this.end() {
-                        return this.fail(fault);
-                    }
-                    this.state = State::Over;
-                }
-                Err(error) => {
-                    this.state = State::Over;
-                    return Poll::Ready(Some(Err(error.into())));
-                }
-            }
+        match &mut self.reading {
+            Some(reading) => reading.poll_frame(cx),
+            None => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.state == State::Over
+        self.reading.as_ref().is_none_or(|reading| reading.state == State::Over)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+        let left = self.reading.as_ref().and_then(|reading| reading.left);
+        left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
 impl Drop for Arriving {
     fn drop(&mut self) {
-        if self.state != State::Over {
-            self.incoming.receive.cancel_read(code::NO_ERROR);
+        if let Some(reading) = self.reading.take()
+            && reading.state != State::Over
+        {
+            let Reading { incoming, left, told, .. } = reading;
+            told.leave(Unread { receive: incoming.receive, left });
         }
     }
 }
 
+/// What a handler has left of a body.
+pub(super) struct Unread {
+    pub(super) receive: BoxReceive,
+    /// What `content-length` leaves.
+    pub(super) left: Option<u64>,
+}
+
+impl Unread {
+    /// Asks the client to send no more of it, which is no fault (RFC 9114 section 4.1).
+    pub(super) fn stop(mut self) {
+        self.receive.cancel_read(code::NO_ERROR);
+    }
+}
+
 /// What a body tells whoever answers its request.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Told {
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
     /// The request is broken off with this code.
     code: Option<u64>,
     wants_body: bool,
+    unread: Rest,
     waker: Option<Waker>,
+}
+
+/// Where the rest of a body is.
+#[derive(Default)]
+enum Rest {
+    /// The handler reads it, or has read all.
+    #[default]
+    Held,
+    Left(Unread),
+    /// Nobody takes it any more.
+    Unwanted,
 }
 
 impl Told {
@@ -251,6 +296,40 @@ impl Told {
         drop(inner);
         if let Some(waker) = waker {
             waker.wake();
+        }
+    }
+
+    fn leave(&self, unread: Unread) {
+        let mut inner = self.lock();
+        if let Rest::Unwanted = inner.unread {
+            drop(inner);
+            return unread.stop();
+        }
+        inner.unread = Rest::Left(unread);
+        let waker = inner.waker.take();
+        drop(inner);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// What the handler has left of the body, once.
+    pub(super) fn take_unread(&self) -> Option<Unread> {
+        let mut inner = self.lock();
+        match std::mem::take(&mut inner.unread) {
+            Rest::Left(unread) => Some(unread),
+            other => {
+                inner.unread = other;
+                None
+            }
+        }
+    }
+
+    /// Nobody takes what is left of the body from now on.
+    pub(super) fn end(&self) {
+        let rest = std::mem::replace(&mut self.lock().unread, Rest::Unwanted);
+        if let Rest::Left(unread) = rest {
+            unread.stop();
         }
     }
 

@@ -12,6 +12,7 @@ use http_body::Body as HttpBody;
 use tokio::time::Instant;
 
 use super::arriving::{Arriving, Incoming, Told, Unreadable, poll_frame};
+use super::discard::Discard;
 use super::leaving::{Cut, Leaving};
 use crate::h3::codec::code;
 use crate::h3::codec::fields::{self, SectionFault};
@@ -44,10 +45,16 @@ pub(super) async fn run<S: HttpService>(
     // Most requests have no body, and their end has come with their head.
     let ended = poll_fn(|cx| Poll::Ready(poll_end(&mut incoming, cx))).await;
     let (mut answer, told) = begin(head, incoming, conn, ended, &exchanges);
+    let mut discard =
+        told.as_ref().map(|told| Discard::new(Arc::clone(told), config.max_drain_bytes));
     let Some(response) = respond(&mut answer, &mut leaving, told.as_deref(), expects).await else {
         return;
     };
     drop(answer);
+    if expects && told.as_deref().is_some_and(|told| !told.wants_body()) {
+        // RFC 9110 10.1.1: it was never asked for the body.
+        discard = None;
+    }
     let (parts, body) = response.into_parts();
     let (status, mut headers) = (parts.status, parts.headers);
     let declared = complete(status, &mut headers, &body, is_head, &connection);
@@ -59,7 +66,14 @@ pub(super) async fn run<S: HttpService>(
             let mut sending = std::pin::pin!(leaving.body(body, declared));
             let ended = poll_fn(|cx| match sending.as_mut().poll(cx) {
                 Poll::Ready(sent) => Poll::Ready(Ok(sent)),
-                Poll::Pending => told.poll_broken(cx).map(Err),
+                Poll::Pending => {
+                    let broken = told.poll_broken(cx).map(Err);
+                    // Meanwhile: the answer may be longer than what a client takes that still sends.
+                    if let Some(discard) = &mut discard {
+                        _ = discard.poll(cx);
+                    }
+                    broken
+                }
             });
             ended.await
         }
@@ -75,6 +89,9 @@ pub(super) async fn run<S: HttpService>(
             return;
         }
         Err(code) => return leaving.cancel(code),
+    }
+    if let Some(discard) = discard {
+        discard.rest(config.linger_timeout).await;
     }
     if connection.is_draining() {
         // The connection is closed when nothing is under way, and nothing must be lost with it.

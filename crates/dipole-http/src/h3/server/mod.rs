@@ -3,10 +3,11 @@
 //! [`serve`] is the connection's task: it takes streams and keeps the control streams
 //! (`control.rs`). Each request is a task of its own (`exchange.rs`), whose body comes as its
 //! handler reads it (`arriving.rs`) and whose response goes out as the client takes it
-//! (`leaving.rs`).
+//! (`leaving.rs`). What the handler leaves of the body is thrown away (`discard.rs`).
 
 mod arriving;
 mod control;
+mod discard;
 mod exchange;
 mod leaving;
 
@@ -165,10 +166,16 @@ impl<S: HttpService> Driver<'_, S> {
 
     fn begin(&mut self, mut stream: Stream) {
         let id = stream.receive.id();
-        if matches!(self.farewell, Farewell::Last { .. }) && id >= self.next {
+        if let Farewell::Last { begun, at } = self.farewell
+            && id >= self.next
+        {
             // RFC 9114 5.2: what comes after the last request may be sent again elsewhere.
             stream.receive.cancel_read(code::REQUEST_REJECTED);
             stream.send.cancel_write(code::REQUEST_REJECTED);
+            // The client is to hear so before the connection is closed, if it does not go on.
+            let longest = begun + self.exchanges.config().linger_timeout;
+            let at = at.max((Instant::now() + self.notice()).min(longest));
+            self.farewell = Farewell::Last { begun, at };
             return;
         }
         self.next = self.next.max(id + 4);
