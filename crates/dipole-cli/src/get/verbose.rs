@@ -55,7 +55,12 @@ impl Told {
 fn handshake(text: &mut String, tls: &TlsInfo) {
     let alpn = tls.alpn.as_deref().map_or("nothing".into(), String::from_utf8_lossy);
     let resumed = if tls.resumed { "resumed" } else { "a new session" };
-    let what = format!("{}, {}, ALPN chose {alpn}, {resumed}", tls.version, tls.cipher_suite);
+    // Not every library tells the cipher.
+    let cipher = match tls.cipher_suite.as_str() {
+        "" => String::new(),
+        suite => format!("{suite}, "),
+    };
+    let what = format!("{}, {cipher}ALPN chose {alpn}, {resumed}", tls.version);
     line(text, "* ", &what);
     let Some(der) = tls.peer_certificates.first() else { return };
     match X509Certificate::from_der(der) {

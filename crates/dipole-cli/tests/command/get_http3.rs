@@ -52,13 +52,17 @@ impl Streaming {
 fn http3_is_spoken_in_each_of_its_ways_and_told() {
     let server = Streaming::start();
     let (url, ca) = (server.url(), server.ca());
-    for options in
-        [&["--http3"][..], &["--http3-only"], &["--network", "quinn"], &["--network", "s2n"]]
-    {
+    for (options, library) in [
+        (&["--http3"][..], "quinn"),
+        (&["--http3-only"], "quinn"),
+        (&["--network", "quinn"], "quinn"),
+        (&["--network", "s2n"], "s2n"),
+    ] {
         let asked = ["get", "-v", "-d", "hello", "--cacert", &ca, &url];
         let ended = run(&[&asked[..], options].concat());
         assert_eq!((ended.status, ended.text()), (Some(0), "hello"), "{ended:?}");
-        let told = [", by quinn\n", "ALPN chose h3", "> POST /path?query HTTP/3\n", "< HTTP/3 200"];
+        let library = format!(", by {library}\n");
+        let told = [&*library, "ALPN chose h3", "> POST /path?query HTTP/3\n", "< HTTP/3 200"];
         for told in told {
             assert!(ended.stderr.contains(told), "{told:?} in {}", ended.stderr);
         }
