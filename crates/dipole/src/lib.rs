@@ -25,6 +25,8 @@ pub use dipole_net as net;
 
 #[cfg(feature = "balance")]
 pub use dipole_balance as balance;
+#[cfg(feature = "hickory")]
+pub use dipole_dns as dns;
 #[cfg(feature = "fetch")]
 pub use dipole_fetch as fetch;
 #[cfg(feature = "layers")]

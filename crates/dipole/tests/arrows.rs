@@ -192,8 +192,15 @@ const RULES: &[Rule] = &[
         ]),
     },
     Rule {
+        // Names for clients and dialers. No network library.
+        name: "dipole-dns",
+        own: &["dipole-net", "dipole-http", "dipole-dialers"],
+        foreign: Only(&["bytes", "hickory-resolver"]),
+    },
+    Rule {
         name: "dipole",
         own: &[
+            "dipole-dns",
             "dipole-balance",
             "dipole-observe",
             "dipole-net",
@@ -216,6 +223,7 @@ const RULES: &[Rule] = &[
         // The command. Nothing depends on it.
         name: "dipole-cli",
         own: &[
+            "dipole-dns",
             "dipole-balance",
             "dipole-observe",
             "dipole-net",
