@@ -17,8 +17,10 @@ use support::{Recorded, Spans};
 const SERVER: &str = "http.server.request";
 const CLIENT: &str = "http.client.request";
 
-/// A server and a client, both observed. They run on the test's own thread, as its recorder and its
-/// subscriber do.
+/// A server and a client, both observed. Each test has a subscriber before it makes one: what is
+/// first seen by a thread without any may count as unwanted for all threads.
+///
+/// They run on the test's own thread, as its recorder and its subscriber do.
 struct Stage {
     client: Client,
     server: ServerHandle,
@@ -123,6 +125,7 @@ async fn both_ends_tell_of_a_request_what_the_conventions_ask_for() {
 async fn a_request_lasts_until_its_response_has_passed_and_its_size_is_told() {
     let recorded = Recorded::default();
     let _recorder = metrics::set_default_local_recorder(&recorded);
+    let _subscriber = tracing::subscriber::set_default(Spans::default());
     let stage = Stage::new();
     let mut upload = request("echo");
     *upload.method_mut() = http::Method::POST;
@@ -165,6 +168,7 @@ async fn failures_are_told_apart() {
 async fn a_request_that_is_given_up_ends_as_cancelled_on_both_sides() {
     let recorded = Recorded::default();
     let _recorder = metrics::set_default_local_recorder(&recorded);
+    let _subscriber = tracing::subscriber::set_default(Spans::default());
     let stage = Stage::new();
     let sent = stage.client.request(request("slow"));
     tokio::time::timeout(Duration::from_secs(1), sent).await.expect_err("it takes longer");
