@@ -24,6 +24,10 @@ struct Findings {
     system: String,
     cores: Option<usize>,
     networks: &'static [&'static str],
+    /// The libraries for HTTP/3.
+    streams: &'static [&'static str],
+    /// The libraries for `dipole conformance` alone.
+    simulated: &'static [&'static str],
     /// What `--network auto` would pick.
     auto: Choice,
     io_uring: Vec<Feature>,
@@ -57,6 +61,8 @@ impl Findings {
             system: system(),
             cores: available_parallelism().ok().map(usize::from),
             networks: networks::names(),
+            streams: networks::names_of_streams(),
+            simulated: networks::simulated_names(),
             auto: Choice::here(),
             io_uring: io_uring(),
             locked_memory: locked_memory(),
@@ -71,6 +77,8 @@ impl Findings {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "cores         {cores}");
         let _ = writeln!(text, "networks      {}", self.networks.join(", "));
+        let _ = writeln!(text, "HTTP/3        {}", self.streams.join(", "));
+        let _ = writeln!(text, "simulated     {}", self.simulated.join(", "));
         let _ = writeln!(text, "auto          {}: {}", self.auto.name, self.auto.reason);
         for (index, feature) in self.io_uring.iter().enumerate() {
             let label = if index == 0 { "io_uring" } else { "" };
@@ -116,6 +124,8 @@ impl Findings {
             "system": self.system,
             "cores": self.cores,
             "networks": self.networks,
+            "streams": self.streams,
+            "simulated": self.simulated,
             "auto": {"name": self.auto.name, "reason": self.auto.reason},
             "io_uring": self.io_uring.iter().map(|feature| json!({
                 "name": feature.name,

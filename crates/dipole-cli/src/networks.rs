@@ -70,6 +70,18 @@ pub fn names() -> &'static [&'static str] {
     REAL
 }
 
+/// The names of the libraries of this build that carry streams over UDP, for HTTP/3.
+#[must_use]
+pub fn names_of_streams() -> &'static [&'static str] {
+    STREAMS
+}
+
+/// The names of the libraries of this build that live inside one process, and are judged alone.
+#[must_use]
+pub fn simulated_names() -> &'static [&'static str] {
+    SIMULATED
+}
+
 /// The library that is used where none is asked for, such as for the command's own needs.
 #[must_use]
 pub fn default() -> Network {

@@ -27,6 +27,8 @@ fn machines_are_told_in_json() {
     let found: Value = serde_json::from_slice(&ended.stdout).expect("an object");
     let networks = found["networks"].as_array().expect("a list");
     assert!(networks.contains(&"tokio".into()), "{found}");
+    assert_eq!(found["streams"], serde_json::json!(["quinn", "s2n"]), "{found}");
+    assert_eq!(found["simulated"], serde_json::json!(["sim", "sim-streams"]), "{found}");
     assert!(found["cores"].is_number() && found["system"].is_string(), "{found}");
     assert!(found["descriptors"].is_object(), "{found}");
     for direction in ["send", "receive"] {
