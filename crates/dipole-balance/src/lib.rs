@@ -15,7 +15,7 @@
 //!
 //! | module | what it has |
 //! |---|---|
-//! | [`discover`] | where endpoints come from: a list, a publisher of one's own, DNS |
+//! | [`discover`] | where endpoints come from: a list, a publisher of one's own, who has to be asked |
 //! | [`register`] | the server's side: a registry, leaving it first in the drain, health checks |
 //!
 //! `examples/etcd` is both over a real etcd. This crate knows no network library.

@@ -69,6 +69,10 @@ pub(crate) struct Secured {
 }
 
 impl Dialer for Secured {
+    fn name(&self) -> &'static str {
+        self.dialer.name()
+    }
+
     fn capabilities(&self) -> Capabilities {
         self.dialer.capabilities()
     }

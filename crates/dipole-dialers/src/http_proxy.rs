@@ -98,8 +98,14 @@ fn unwilling(status: u16) -> Error {
 }
 
 impl<D: Dialer> Dialer for HttpProxy<D> {
+    fn name(&self) -> &'static str {
+        self.dialer.name()
+    }
+
     fn capabilities(&self) -> Capabilities {
-        self.dialer.capabilities()
+        let mut capabilities = self.dialer.capabilities();
+        capabilities.proxied = true;
+        capabilities
     }
 
     fn dial_connection<'a>(

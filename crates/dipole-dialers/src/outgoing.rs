@@ -40,6 +40,10 @@ impl<D: Dialer> Outgoing<D> {
 }
 
 impl<D: Dialer> Dialer for Outgoing<D> {
+    fn name(&self) -> &'static str {
+        self.dialer.name()
+    }
+
     fn capabilities(&self) -> Capabilities {
         self.dialer.capabilities()
     }

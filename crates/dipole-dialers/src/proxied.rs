@@ -31,8 +31,12 @@ impl Proxied {
 }
 
 impl Dialer for Proxied {
+    fn name(&self) -> &'static str {
+        self.direct.name()
+    }
+
     fn capabilities(&self) -> Capabilities {
-        self.direct.capabilities()
+        self.proxy.capabilities()
     }
 
     fn dial_connection<'a>(

@@ -104,6 +104,10 @@ impl<D: Dialer, R: Resolver> Resolving<D, R> {
 }
 
 impl<D: Dialer, R: Resolver> Dialer for Resolving<D, R> {
+    fn name(&self) -> &'static str {
+        self.dialer.name()
+    }
+
     fn capabilities(&self) -> Capabilities {
         self.dialer.capabilities()
     }

@@ -341,3 +341,23 @@ async fn a_local_address_is_dialled_from_unless_the_dial_has_its_own() {
     near.expect("a connection");
     assert!(conn.peer_addr().to_string().starts_with("10.0.0.8:"), "{}", conn.peer_addr());
 }
+
+#[test]
+fn a_dialer_over_a_proxy_says_so_and_has_the_name_of_the_library_below() {
+    let direct: Arc<dyn Dialer> = Arc::new(Network::new(Config::default()));
+    let at = || addr("proxy:3128");
+    let by_url = |url: &str| url.parse::<Proxy>().expect(url).over(Arc::clone(&direct), None);
+    let proxied: [Arc<dyn Dialer>; 6] = [
+        Arc::new(HttpProxy::new(Arc::clone(&direct), at())),
+        Arc::new(Socks5::new(Arc::clone(&direct), at())),
+        Arc::new(by_url("http://proxy").expect("a dialer")),
+        Arc::new(by_url("socks5://proxy").expect("a dialer")),
+        Arc::new(Outgoing::new(HttpProxy::new(Arc::clone(&direct), at()))),
+        Arc::new(Resolving::new(Socks5::new(Arc::clone(&direct), at()), SystemResolver)),
+    ];
+    for dialer in proxied {
+        assert_eq!((dialer.name(), dialer.capabilities().proxied), ("sim", true));
+    }
+    let dialer = Outgoing::new(Resolving::new(direct, SystemResolver));
+    assert_eq!((dialer.name(), dialer.capabilities().proxied), ("sim", false));
+}

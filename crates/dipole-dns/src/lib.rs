@@ -3,7 +3,9 @@
 //! [`Hickory`] is a [`Resolver`](dipole_dialers::Resolver), for
 //! [`Resolving`](dipole_dialers::Resolving) dialers, and finds HTTPS records (RFC 9460), by which a
 //! client knows that a server has HTTP/3 before it has asked it anything
-//! ([`with_service_records`](dipole_http::ClientBuilder::with_service_records)).
+//! ([`with_service_records`](dipole_http::ClientBuilder::with_service_records)). With the feature
+//! `balance` a name's addresses, or a service's, are the endpoints of a `Balance`: `Endpoints`.
+//! Which name servers are asked, and how, is told once, to the [`Hickory`].
 //!
 //! ```no_run
 //! use dipole_dialers::Resolving;
@@ -19,8 +21,12 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "balance")]
+mod endpoints;
 mod names;
 mod service_records;
 
+#[cfg(feature = "balance")]
+pub use endpoints::Endpoints;
 pub use hickory_resolver;
 pub use names::Hickory;

@@ -7,7 +7,11 @@ use std::sync::Arc;
 use dipole_dialers::Resolver;
 use dipole_net::{BoxFuture, Error, ErrorKind, Result};
 use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
 use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 
 /// Asks name servers itself, and remembers their answers as long as these say. Clones share what
 /// they remember.
@@ -27,6 +31,31 @@ impl Hickory {
             Error::with_source(ErrorKind::Io, error).context("the system's name servers")
         })?;
         Ok(Self::new(resolver))
+    }
+
+    /// By these name servers alone, such as Consul's at `127.0.0.1:8600`: over UDP, and over TCP what is
+    /// too long for that. Names are taken as they are, without a search list or a `hosts` file.
+    ///
+    /// # Errors
+    /// `InvalidInput` without a server.
+    pub fn asking(servers: impl IntoIterator<Item = SocketAddr>) -> Result<Self> {
+        let servers: Vec<_> = servers
+            .into_iter()
+            .map(|server| {
+                let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+                connections.iter_mut().for_each(|connection| connection.port = server.port());
+                NameServerConfig::new(server.ip(), true, connections)
+            })
+            .collect();
+        if servers.is_empty() {
+            return Err(Error::with_message(ErrorKind::InvalidInput, "no name server is named"));
+        }
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+        let mut options = ResolverOpts::default();
+        options.use_hosts_file = ResolveHosts::Never;
+        let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let built = builder.with_options(options).build();
+        Ok(Self::new(built.map_err(|error| Error::with_source(ErrorKind::Io, error))?))
     }
 
     /// By a resolver that is set up as you like.

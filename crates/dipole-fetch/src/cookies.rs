@@ -1,18 +1,16 @@
 //! Cookies (RFC 6265), by the crate `cookie_store`.
 
 use std::fmt;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 
 use cookie_store::{CookieStore, RawCookie};
-use dipole_http::{Body, ClientError};
+use dipole_http::Body;
 use http::header::{COOKIE, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Request, Uri};
 use tower_layer::Layer;
-use tower_service::Service;
 use url::Url;
+
+use crate::around::{Around, Below, Lower, Outcome, Rules};
 
 /// The largest cookie that is kept, in bytes (RFC 6265 section 6.1).
 const MAX_COOKIE: usize = 4096;
@@ -20,8 +18,12 @@ const MAX_COOKIE: usize = 4096;
 /// Keeps the cookies that servers set, and sends each back to where it belongs.
 ///
 /// Clones share them, and nothing of them is written anywhere. A request that has `Cookie` already
-/// is left alone. There is no list of public suffixes: a server may set cookies for the whole of its top
-/// level domain, so have a store for each trust that you put into servers.
+/// is left alone.
+///
+/// No server sets a cookie for a whole top-level domain, such as `com`. That `co.uk` is as public, and
+/// `github.io`, only the list of <https://publicsuffix.org> knows: give it by `public_suffixes`
+/// (feature `public-suffixes`), or have a store for each trust that you put into servers. The list changes
+/// each week, so it is not a part of this crate.
 #[derive(Clone)]
 pub struct Cookies {
     store: Arc<Mutex<CookieStore>>,
@@ -40,6 +42,21 @@ impl Cookies {
     #[must_use]
     pub fn at_most(most: usize) -> Self {
         Self { store: Arc::default(), most }
+    }
+
+    /// Takes no cookie for a public suffix, such as `co.uk`, by which one site could set cookies of
+    /// another's. `list` is the text of <https://publicsuffix.org/list/public_suffix_list.dat>; both of
+    /// its parts count. It holds for all clones, and for cookies that are set from now on.
+    ///
+    /// # Errors
+    /// It is no such list.
+    #[cfg(feature = "public-suffixes")]
+    pub fn public_suffixes(self, list: &str) -> Result<Self, dipole_http::BoxError> {
+        let list = list.parse::<publicsuffix::List>().map_err(|error| error.to_string())?;
+        let mut store = self.lock();
+        *store = std::mem::take(&mut *store).with_suffix_list(list);
+        drop(store);
+        Ok(self)
     }
 
     /// How many there are.
@@ -80,9 +97,9 @@ impl Cookies {
         let mut store = self.lock();
         for value in headers.get_all(SET_COOKIE) {
             let Ok(text) = value.to_str() else { continue };
-            let Ok(cookie) = RawCookie::parse(text.to_owned()) else { continue };
+            let Ok(mut cookie) = RawCookie::parse(text.to_owned()) else { continue };
             let is_full = store.iter_any().count() >= self.most;
-            if text.len() > MAX_COOKIE || is_full {
+            if text.len() > MAX_COOKIE || is_full || !may_set(&mut cookie, url) {
                 continue;
             }
             // A cookie of another domain, say: RFC 6265 5.3 has it ignored.
@@ -98,53 +115,45 @@ impl fmt::Debug for Cookies {
 }
 
 impl<S> Layer<S> for Cookies {
-    type Service = StoringCookies<S>;
+    type Service = Around<S, Self>;
 
-    fn layer(&self, service: S) -> StoringCookies<S> {
-        StoringCookies { service, cookies: self.clone() }
+    fn layer(&self, service: S) -> Around<S, Self> {
+        Around::new(service, self.clone())
     }
 }
 
-/// A client that keeps cookies; see [`Cookies`].
-#[derive(Debug, Clone)]
-pub struct StoringCookies<S> {
-    service: S,
-    cookies: Cookies,
+impl Rules for Cookies {
+    async fn carry<S: Lower>(self, mut request: Request<Body>, mut below: Below<S>) -> Outcome {
+        let url = url_of(request.uri());
+        if let Some(url) = &url
+            && !request.headers().contains_key(COOKIE)
+            && let Some(value) = self.value_for(url)
+        {
+            request.headers_mut().insert(COOKIE, value);
+        }
+        let response = below.send(request).await?;
+        if let Some(url) = &url {
+            self.take(url, response.headers());
+        }
+        Ok(response)
+    }
 }
 
-impl<S> Service<Request<Body>> for StoringCookies<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = ClientError> + Clone + Send,
-    S: 'static,
-    S::Future: Send,
-{
-    type Response = Response<Body>;
-    type Error = ClientError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, ClientError>> + Send>>;
-
-    /// Always ready: the service is waited for with the request.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
-        Poll::Ready(Ok(()))
+/// Whether a server at `url` may set `cookie` for the domain that it names, as far as that can be
+/// said without a list: not for a whole top-level domain. One for its own host alone becomes a
+/// cookie of the host (RFC 6265 section 5.3, step 5).
+fn may_set(cookie: &mut RawCookie<'_>, url: &Url) -> bool {
+    let Some(domain) = cookie.domain().filter(|domain| !domain.is_empty()) else { return true };
+    // `com.` is `com`, and no list says so.
+    if domain.ends_with('.') {
+        return false;
     }
-
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let (mut service, cookies) = (self.service.clone(), self.cookies.clone());
-        Box::pin(async move {
-            let url = url_of(request.uri());
-            if let Some(url) = &url
-                && !request.headers().contains_key(COOKIE)
-                && let Some(value) = cookies.value_for(url)
-            {
-                request.headers_mut().insert(COOKIE, value);
-            }
-            poll_fn(|cx| service.poll_ready(cx)).await?;
-            let response = service.call(request).await?;
-            if let Some(url) = &url {
-                cookies.take(url, response.headers());
-            }
-            Ok(response)
-        })
+    if domain.contains('.') {
+        return true;
     }
+    let is_own = url.host_str().is_some_and(|host| host.eq_ignore_ascii_case(domain));
+    cookie.unset_domain();
+    is_own
 }
 
 fn url_of(uri: &Uri) -> Option<Url> {

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | [`Redirects`] | follows redirects | |
 //! | [`Retries`] | sends again what does no harm, with a backoff and a budget | |
-//! | [`Cookies`] | keeps cookies and sends them back | `cookies` |
+//! | [`Cookies`] | keeps cookies and sends them back | `cookies`; `public-suffixes` for a list of these |
 //! | [`Decoding`] | asks for compressed bodies and decodes them | `gzip`, `br`, `zstd`, `deflate` |
 //!
 //! Put them on in this order, from the inside out: decoding, cookies, retries, redirects. So each
@@ -27,6 +27,7 @@
 
 #![forbid(unsafe_code)]
 
+mod around;
 #[cfg(feature = "cookies")]
 mod cookies;
 #[cfg(feature = "decoding")]
@@ -36,9 +37,10 @@ mod redirects;
 mod repeatable;
 mod retries;
 
+pub use around::Around;
 #[cfg(feature = "cookies")]
-pub use cookies::{Cookies, StoringCookies};
+pub use cookies::Cookies;
 #[cfg(feature = "decoding")]
 pub use decoding::{Decoding, DecodingBody, DecodingService};
-pub use redirects::{Redirected, Redirecting, Redirects};
-pub use retries::{Retries, Retrying};
+pub use redirects::{Redirected, Redirects};
+pub use retries::Retries;

@@ -1,16 +1,12 @@
 //! Following redirects (RFC 9110 section 15.4).
 
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
 use dipole_http::{Body, ClientError, Via};
 use http::header::{self, HeaderName};
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Uri};
 use tower_layer::Layer;
-use tower_service::Service;
 
+use crate::around::{Around, Below, Lower, Outcome, Rules};
 use crate::location::resolve;
 use crate::repeatable::{Repeatable, drain};
 
@@ -60,58 +56,33 @@ impl Redirects {
 }
 
 impl<S> Layer<S> for Redirects {
-    type Service = Redirecting<S>;
+    type Service = Around<S, Self>;
 
-    fn layer(&self, service: S) -> Redirecting<S> {
-        Redirecting { service, rules: self.clone() }
+    fn layer(&self, service: S) -> Around<S, Self> {
+        Around::new(service, self.clone())
     }
-}
-
-/// A client that follows redirects; see [`Redirects`].
-#[derive(Debug, Clone)]
-pub struct Redirecting<S> {
-    service: S,
-    rules: Redirects,
 }
 
 /// Where a response came from in the end: an extension of each that came by a redirect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirected(pub Uri);
 
-impl<S> Service<Request<Body>> for Redirecting<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = ClientError> + Clone + Send,
-    S: 'static,
-    S::Future: Send,
-{
-    type Response = Response<Body>;
-    type Error = ClientError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, ClientError>> + Send>>;
-
-    /// Always ready: the service is waited for with each request.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let (mut service, rules) = (self.service.clone(), self.rules.clone());
-        Box::pin(async move {
-            let (mut request, mut kept) = Repeatable::of(request);
-            let mut followed = 0;
-            loop {
-                poll_fn(|cx| service.poll_ready(cx)).await?;
-                let mut response = service.call(request).await?;
-                let Some(next) = rules.next(&mut kept, &response, followed)? else {
-                    if followed > 0 {
-                        response.extensions_mut().insert(Redirected(kept.parts.uri));
-                    }
-                    return Ok(response);
-                };
-                drain(response).await;
-                request = next;
-                followed += 1;
-            }
-        })
+impl Rules for Redirects {
+    async fn carry<S: Lower>(self, request: Request<Body>, mut below: Below<S>) -> Outcome {
+        let (mut request, mut kept) = Repeatable::of(request);
+        let mut followed = 0;
+        loop {
+            let mut response = below.send(request).await?;
+            let Some(next) = self.next(&mut kept, &response, followed)? else {
+                if followed > 0 {
+                    response.extensions_mut().insert(Redirected(kept.parts.uri));
+                }
+                return Ok(response);
+            };
+            drain(response).await;
+            request = next;
+            followed += 1;
+        }
     }
 }
 

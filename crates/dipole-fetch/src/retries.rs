@@ -2,10 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use dipole_http::{Body, ClientError, ClientErrorKind};
@@ -15,8 +12,8 @@ use tower::retry::backoff::{Backoff as _, ExponentialBackoffMaker, MakeBackoff a
 use tower::retry::budget::{Budget as _, TpsBudget};
 use tower::util::rng::HasherRng;
 use tower_layer::Layer;
-use tower_service::Service;
 
+use crate::around::{Around, Below, Lower, Outcome, Rules};
 use crate::repeatable::{Repeatable, drain};
 
 /// Sends a request again that has failed for a while.
@@ -130,10 +127,35 @@ fn retry_after(response: &Response<Body>) -> Duration {
 }
 
 impl<S> Layer<S> for Retries {
-    type Service = Retrying<S>;
+    type Service = Around<S, Self>;
 
-    fn layer(&self, service: S) -> Retrying<S> {
-        Retrying { service, rules: self.clone() }
+    fn layer(&self, service: S) -> Around<S, Self> {
+        Around::new(service, self.clone())
+    }
+}
+
+impl Rules for Retries {
+    async fn carry<S: Lower>(mut self, request: Request<Body>, mut below: Below<S>) -> Outcome {
+        let (mut request, kept) = Repeatable::of(request);
+        let mut backoff = self.backoff.make_backoff();
+        let mut tries_left = self.tries;
+        loop {
+            let outcome = below.send(request).await;
+            let Some(wait) = self.wait_after(&kept.parts, &outcome) else {
+                self.budget.deposit();
+                return outcome;
+            };
+            let Some(again) = kept.again().filter(|_| tries_left > 0) else { return outcome };
+            if !self.budget.withdraw() {
+                return outcome;
+            }
+            if let Ok(response) = outcome {
+                drain(response).await;
+            }
+            tokio::join!(backoff.next_backoff(), tokio::time::sleep(wait));
+            request = again;
+            tries_left -= 1;
+        }
     }
 }
 
@@ -143,55 +165,5 @@ impl fmt::Debug for Retries {
             .field("tries", &self.tries)
             .field("longest_wait", &self.longest_wait)
             .finish_non_exhaustive()
-    }
-}
-
-/// A client that sends again what has failed; see [`Retries`].
-#[derive(Debug, Clone)]
-pub struct Retrying<S> {
-    service: S,
-    rules: Retries,
-}
-
-impl<S> Service<Request<Body>> for Retrying<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = ClientError> + Clone + Send,
-    S: 'static,
-    S::Future: Send,
-{
-    type Response = Response<Body>;
-    type Error = ClientError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, ClientError>> + Send>>;
-
-    /// Always ready: the service is waited for with each try.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let (mut service, mut rules) = (self.service.clone(), self.rules.clone());
-        Box::pin(async move {
-            let (mut request, kept) = Repeatable::of(request);
-            let mut backoff = rules.backoff.make_backoff();
-            let mut tries_left = rules.tries;
-            loop {
-                poll_fn(|cx| service.poll_ready(cx)).await?;
-                let outcome = service.call(request).await;
-                let Some(wait) = rules.wait_after(&kept.parts, &outcome) else {
-                    rules.budget.deposit();
-                    return outcome;
-                };
-                let Some(again) = kept.again().filter(|_| tries_left > 0) else { return outcome };
-                if !rules.budget.withdraw() {
-                    return outcome;
-                }
-                if let Ok(response) = outcome {
-                    drain(response).await;
-                }
-                tokio::join!(backoff.next_backoff(), tokio::time::sleep(wait));
-                request = again;
-                tries_left -= 1;
-            }
-        })
     }
 }

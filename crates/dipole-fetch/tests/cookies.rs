@@ -74,3 +74,49 @@ async fn cookies_are_bounded_in_number_and_size() {
     ask(&cookies, &format!("http://a.test/?a={}", "x".repeat(5000)), None).await;
     assert!(cookies.is_empty());
 }
+
+/// The domains that `from` may set a cookie for; the cookie has the domain's name.
+async fn may_set(cookies: &Cookies, from: &str, domains: &[&str]) -> Vec<String> {
+    let each = domains.iter().map(|domain| format!("{domain}=1;+Path=/;+Domain={domain}"));
+    ask(cookies, &format!("http://{from}/?{}", each.collect::<Vec<_>>().join("&")), None).await;
+    let sent = ask(cookies, &format!("http://{from}/"), None).await;
+    cookies.clear();
+    let mut names: Vec<_> =
+        sent.split("; ").filter_map(|pair| Some(pair.strip_suffix("=1")?.to_owned())).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn no_cookie_is_for_a_whole_top_level_domain() {
+    let cookies = Cookies::default();
+    let taken = may_set(&cookies, "a.b.test", &["test", ".test", "test.", "b.test", "a.b.test"]);
+    assert_eq!(taken.await, ["a.b.test", "b.test"]);
+    assert_eq!(may_set(&cookies, "b.test.", &["test.", "b.test."]).await, [""; 0]);
+    // A host without a dot may set its own, for itself alone.
+    assert_eq!(may_set(&cookies, "localhost", &["localhost"]).await, ["localhost"]);
+    ask(&cookies, "http://test/?a=1;+Domain=test;+Path=/", None).await;
+    assert_eq!(ask(&cookies, "http://test/", None).await, "a=1");
+    assert_eq!(ask(&cookies, "http://b.test/", None).await, "");
+}
+
+#[tokio::test]
+async fn no_cookie_is_for_a_public_suffix_where_the_list_is_given() {
+    let site = ["uk", "co.uk", "a.co.uk"];
+    assert_eq!(may_set(&Cookies::default(), "a.co.uk", &site).await, ["a.co.uk", "co.uk"]);
+    let list = "// ===BEGIN ICANN DOMAINS===\nuk\nco.uk\n*.ck\n!www.ck\n\
+                // ===END ICANN DOMAINS===\n// ===BEGIN PRIVATE DOMAINS===\ngithub.io\n\
+                // ===END PRIVATE DOMAINS===\n";
+    let cookies = Cookies::default().public_suffixes(list).expect("a list");
+    assert_eq!(may_set(&cookies, "a.co.uk", &site).await, ["a.co.uk"]);
+    assert_eq!(may_set(&cookies, "a.b.ck", &["ck", "b.ck", "a.b.ck"]).await, ["a.b.ck"]);
+    assert_eq!(may_set(&cookies, "www.ck", &["www.ck"]).await, ["www.ck"]);
+    let private = ["io", "github.io", "me.github.io"];
+    assert_eq!(may_set(&cookies, "me.github.io", &private).await, ["me.github.io"]);
+    // What is no public suffix is set as before.
+    assert_eq!(may_set(&cookies, "a.b.test", &["b.test"]).await, ["b.test"]);
+    // A suffix may set a cookie for itself alone.
+    ask(&cookies, "http://github.io/?a=1;+Domain=github.io;+Path=/", None).await;
+    assert_eq!(ask(&cookies, "http://github.io/", None).await, "a=1");
+    assert_eq!(ask(&cookies, "http://me.github.io/", None).await, "");
+}

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 #[cfg(unix)]
 use dipole_net::ListeningSocket;
 use dipole_net::{
-    Addr, BoxFuture, Capabilities, Conn, Connection, DialOptions, Dialer, Error, ErrorKind,
+    Addr, BoxFuture, Capabilities, Conn, Connection, DialOptions, Dialer, Driver, Error, ErrorKind,
     Incoming, ListenOptions, Listener, Result, Transport,
 };
 use tokio::time::{Instant, timeout_at};
@@ -121,9 +121,17 @@ impl<T: Transport> Transport for Layered<T> {
         };
         Ok(listeners.into_iter().map(layered).collect())
     }
+
+    fn driver(&self) -> Result<Option<Arc<dyn Driver>>> {
+        self.library.driver()
+    }
 }
 
 impl<T: Dialer> Dialer for Layered<T> {
+    fn name(&self) -> &'static str {
+        self.library.name()
+    }
+
     fn capabilities(&self) -> Capabilities {
         self.library.capabilities()
     }

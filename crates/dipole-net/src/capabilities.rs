@@ -37,6 +37,10 @@ pub struct Capabilities {
     pub descriptors: bool,
     /// Uses one descriptor of the process for each connection (L5, B54).
     pub uses_descriptors: bool,
+    /// Dials by way of somebody else, a proxy, perhaps not to each address. A dialer over another
+    /// says of itself what that one says, so that whoever dials by several can tell that one would
+    /// go around another's proxy.
+    pub proxied: bool,
 }
 
 impl Capabilities {
@@ -56,5 +60,6 @@ impl Capabilities {
         reset: false,
         descriptors: false,
         uses_descriptors: false,
+        proxied: false,
     };
 }

@@ -11,6 +11,11 @@ use crate::{
 
 /// The dialling half of a network library: a value that makes connections.
 pub trait Dialer: Send + Sync {
+    /// The name of the library that carries the bytes, as
+    /// [`Transport::name`](crate::Transport::name) says it. A dialer over another gives that one's,
+    /// unless it makes something else of the bytes.
+    fn name(&self) -> &'static str;
+
     /// What the library can do.
     fn capabilities(&self) -> Capabilities;
 
@@ -30,6 +35,9 @@ pub trait Dialer: Send + Sync {
 }
 
 impl<D: Dialer + ?Sized> Dialer for std::sync::Arc<D> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
     fn capabilities(&self) -> Capabilities {
         (**self).capabilities()
     }

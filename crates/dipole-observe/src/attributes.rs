@@ -3,6 +3,10 @@
 use dipole_net::Addr;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, Uri, Version};
+use metrics::Label;
+
+/// The name of the network library; no convention has a word for it.
+pub(crate) const NETWORK: &str = "dipole.network";
 
 /// `http.request.method`: the method where it is a known one, and `_OTHER` for any other, so that
 /// nobody can make labels without end.
@@ -21,6 +25,11 @@ pub(crate) fn version(version: Version) -> &'static str {
         Version::HTTP_3 => "3",
         _ => "1.1",
     }
+}
+
+/// The label of a connection's network library.
+pub(crate) fn network(name: &'static str) -> Label {
+    Label::new(NETWORK, name)
 }
 
 /// `network.transport` of a connection to this address.

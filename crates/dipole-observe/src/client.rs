@@ -1,19 +1,13 @@
 //! Around a client.
 
-use std::task::{Context, Poll};
-
+use dipole_http::ReportConnection;
 use http::request::Parts;
-use http::{Request, Response};
-use http_body::Body;
-use metrics::{Label, SharedString};
-use tower_layer::Layer;
-use tower_service::Service;
+use metrics::Label;
 use tracing::Span;
 use tracing::field::Empty;
 
 use crate::attributes;
 use crate::observation::{Observation, Side};
-use crate::{ErrorType, ObservedBody, Observing};
 
 /// A layer that observes the requests of a client:
 /// `client.layer(ClientTelemetry::new())`. Put on last, it sees a request with all that other layers
@@ -23,7 +17,6 @@ use crate::{ErrorType, ObservedBody, Observing};
 /// [`without_servers`](Self::without_servers).
 #[derive(Debug, Clone)]
 pub struct ClientTelemetry {
-    network: Option<&'static str>,
     servers: Servers,
 }
 
@@ -45,14 +38,7 @@ impl ClientTelemetry {
     #[must_use]
     pub fn new() -> Self {
         Side::Client.describe();
-        Self { network: None, servers: Servers::Told }
-    }
-
-    /// The network library that the client dials with, for `dipole.network`.
-    #[must_use]
-    pub fn network(mut self, name: &'static str) -> Self {
-        self.network = Some(name);
-        self
+        Self { servers: Servers::Told }
     }
 
     /// Metrics without `server.address` and `server.port`; spans keep them.
@@ -62,7 +48,9 @@ impl ClientTelemetry {
         self
     }
 
-    fn begin(&self, request: &Parts) -> Observation {
+    /// Asks for what the response comes over, too.
+    pub(crate) fn begin(&self, request: &mut Parts) -> Observation {
+        request.extensions.insert(ReportConnection);
         let method = attributes::method(&request.method);
         let mut labels = vec![Label::new("http.request.method", method)];
         if self.servers == Servers::Told {
@@ -71,13 +59,7 @@ impl ClientTelemetry {
             let port = attributes::port(&request.uri);
             labels.extend(port.map(|port| Label::new("server.port", port.to_string())));
         }
-        labels.extend(
-            self.network.map(|name| Label::new("dipole.network", SharedString::from(name))),
-        );
         let span = span(request, method);
-        if let Some(network) = self.network {
-            span.record("dipole.network", network);
-        }
         Observation::begin(Side::Client, span, labels, attributes::content_length(&request.headers))
     }
 }
@@ -93,6 +75,8 @@ fn span(request: &Parts, method: &'static str) -> Span {
         url.full = attributes::url(&request.uri),
         server.address = request.uri.host(),
         server.port = attributes::port(&request.uri),
+        network.peer.address = Empty,
+        network.transport = Empty,
         network.protocol.name = "http",
         network.protocol.version = Empty,
         dipole.network = Empty,
@@ -105,43 +89,4 @@ fn span(request: &Parts, method: &'static str) -> Span {
         span.record("http.request.method_original", request.method.as_str());
     }
     span
-}
-
-impl<S> Layer<S> for ClientTelemetry {
-    type Service = ObservedClient<S>;
-
-    fn layer(&self, service: S) -> ObservedClient<S> {
-        ObservedClient { service, telemetry: self.clone() }
-    }
-}
-
-/// A client whose requests are observed: see [`ClientTelemetry`].
-#[derive(Debug, Clone)]
-pub struct ObservedClient<S> {
-    service: S,
-    telemetry: ClientTelemetry,
-}
-
-impl<S, I, B> Service<Request<I>> for ObservedClient<S>
-where
-    S: Service<Request<I>, Response = Response<B>>,
-    S::Error: ErrorType,
-    B: Body,
-{
-    type Response = Response<ObservedBody<B>>;
-    type Error = S::Error;
-    type Future = Observing<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.service.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<I>) -> Self::Future {
-        let (parts, body) = request.into_parts();
-        let observation = self.telemetry.begin(&parts);
-        let entered = observation.span().clone().entered();
-        let future = self.service.call(Request::from_parts(parts, body));
-        drop(entered);
-        Observing::new(future, observation)
-    }
 }

@@ -15,14 +15,16 @@
 //!
 //! Their labels: `http.request.method`, `url.scheme` (server) or `server.address` and `server.port`
 //! (client), `network.protocol.version`, `http.route` where it is known, `http.response.status_code`,
-//! `error.type` for what failed, and `dipole.network`, the network library, where it is known.
+//! `error.type` for what failed, and `dipole.network`, the network library that carried it: known once
+//! there is a response (client), or where the server exposes it
+//! ([`expose_connection_info`](dipole_http::Server::expose_connection_info)).
 //!
 //! ```
 //! use axum::{Router, routing::get};
 //! use axum::extract::MatchedPath;
 //! use dipole_observe::ServerTelemetry;
 //!
-//! let telemetry = ServerTelemetry::new().network("tokio").route(|request| {
+//! let telemetry = ServerTelemetry::new().route(|request| {
 //!     request.extensions.get::<MatchedPath>().map(|path| path.as_str().into())
 //! });
 //! // Inside the router, where the route is known already.
@@ -40,10 +42,12 @@ mod client;
 mod error_type;
 mod future;
 mod observation;
+mod observed;
 mod server;
 
 pub use body::ObservedBody;
-pub use client::{ClientTelemetry, ObservedClient};
+pub use client::ClientTelemetry;
 pub use error_type::ErrorType;
 pub use future::Observing;
-pub use server::{ObservedServer, ServerTelemetry};
+pub use observed::Observed;
+pub use server::ServerTelemetry;

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use http::{Response, StatusCode};
+use dipole_http::ConnectionReport;
+use http::{Response, StatusCode, Version};
 use metrics::{Label, SharedString};
 use tokio::time::Instant;
 use tracing::Span;
@@ -109,11 +110,22 @@ impl Observation {
             let version = attributes::version(response.version());
             self.span.record("network.protocol.version", version);
             self.label("network.protocol.version", version);
+            if let Some(report) = response.extensions().get::<ConnectionReport>() {
+                self.carried(report, response.version());
+            }
         }
         if self.side.is_failure(status) {
             self.error = Some(status.as_str().to_owned().into());
         }
         self.response_size = Some(0);
+    }
+
+    /// What a client's response came over.
+    fn carried(&mut self, report: &ConnectionReport, version: Version) {
+        self.span.record("network.peer.address", report.peer.to_string());
+        self.span.record("network.transport", attributes::transport(&report.peer, version));
+        self.span.record(attributes::NETWORK, report.network);
+        self.labels.push(attributes::network(report.network));
     }
 
     /// A piece of the response's body has passed.

@@ -2,22 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use dipole_http::ConnectionInfo;
 use http::header::{HOST, USER_AGENT};
 use http::request::Parts;
-use http::{Request, Response};
-use http_body::Body;
-use metrics::{Label, SharedString};
-use tower_layer::Layer;
-use tower_service::Service;
+use metrics::Label;
 use tracing::Span;
 use tracing::field::Empty;
 
 use crate::attributes;
 use crate::observation::{Observation, Side};
-use crate::{ErrorType, ObservedBody, Observing};
 
 /// The pattern that a request's path matched.
 type Route = dyn Fn(&Parts) -> Option<String> + Send + Sync;
@@ -25,10 +19,9 @@ type Route = dyn Fn(&Parts) -> Option<String> + Send + Sync;
 /// A layer that observes the requests of a server.
 ///
 /// With [`Server::expose_connection_info`](dipole_http::Server::expose_connection_info) spans tell
-/// the client's address, too.
+/// the client's address, and both tell the network library of each connection.
 #[derive(Clone)]
 pub struct ServerTelemetry {
-    network: Option<&'static str>,
     route: Option<Arc<Route>>,
 }
 
@@ -43,14 +36,7 @@ impl ServerTelemetry {
     #[must_use]
     pub fn new() -> Self {
         Side::Server.describe();
-        Self { network: None, route: None }
-    }
-
-    /// The network library that the server listens with, for `dipole.network`.
-    #[must_use]
-    pub fn network(mut self, name: &'static str) -> Self {
-        self.network = Some(name);
-        self
+        Self { route: None }
     }
 
     /// How to find the pattern that a request's path matched, such as `/users/{id}`. It becomes a
@@ -64,11 +50,10 @@ impl ServerTelemetry {
         self
     }
 
-    fn begin(&self, request: &Parts) -> Observation {
+    pub(crate) fn begin(&self, request: &Parts) -> Observation {
         let method = attributes::method(&request.method);
         let info = request.extensions.get::<ConnectionInfo>();
         let route = self.route.as_ref().and_then(|route| route(request));
-        let network = self.network;
         // RFC 9110 section 4.2: a request in origin form has no scheme of its own.
         let is_secure = info.is_some_and(|info| info.tls().is_some());
         let scheme = request.uri.scheme_str().unwrap_or(if is_secure { "https" } else { "http" });
@@ -82,16 +67,14 @@ impl ServerTelemetry {
         ];
         let route_label = route.clone().map(|route| Label::new("http.route", route));
         labels.extend(route_label);
-        labels.extend(network.map(|name| Label::new("dipole.network", SharedString::from(name))));
+        labels.extend(info.map(|info| attributes::network(info.network())));
         let span = span(request, method, scheme, version, route.as_deref());
         if let Some(info) = info {
             let peer = info.peer_addr();
             span.record("network.peer.address", peer.to_string());
             span.record("client.address", address(peer));
             span.record("network.transport", attributes::transport(peer, request.version));
-        }
-        if let Some(network) = network {
-            span.record("dipole.network", network);
+            span.record(attributes::NETWORK, info.network());
         }
         Observation::begin(Side::Server, span, labels, attributes::content_length(&request.headers))
     }
@@ -145,47 +128,8 @@ fn span(
     span
 }
 
-impl<S> Layer<S> for ServerTelemetry {
-    type Service = ObservedServer<S>;
-
-    fn layer(&self, service: S) -> ObservedServer<S> {
-        ObservedServer { service, telemetry: self.clone() }
-    }
-}
-
-/// A service whose requests are observed: see [`ServerTelemetry`].
-#[derive(Debug, Clone)]
-pub struct ObservedServer<S> {
-    service: S,
-    telemetry: ServerTelemetry,
-}
-
-impl<S, I, B> Service<Request<I>> for ObservedServer<S>
-where
-    S: Service<Request<I>, Response = Response<B>>,
-    S::Error: ErrorType,
-    B: Body,
-{
-    type Response = Response<ObservedBody<B>>;
-    type Error = S::Error;
-    type Future = Observing<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.service.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<I>) -> Self::Future {
-        let (parts, body) = request.into_parts();
-        let observation = self.telemetry.begin(&parts);
-        let entered = observation.span().clone().entered();
-        let future = self.service.call(Request::from_parts(parts, body));
-        drop(entered);
-        Observing::new(future, observation)
-    }
-}
-
 impl fmt::Debug for ServerTelemetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerTelemetry").field("network", &self.network).finish_non_exhaustive()
+        f.debug_struct("ServerTelemetry").finish_non_exhaustive()
     }
 }

@@ -7,7 +7,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::MatchedPath;
 use axum::routing::{get, post};
-use dipole_http::{Body, Client, Server, ServerHandle};
+use dipole_http::{Body, Client, ClientConfig, ProtocolChoice, Server, ServerHandle};
+use dipole_net::{
+    Addr, BoxFuture, Capabilities, Connection, DialOptions, Dialer, ListenOptions, Listener,
+    Result, Transport,
+};
 use dipole_observe::{ClientTelemetry, ServerTelemetry};
 use dipole_sim::Network;
 use http::{Request, StatusCode};
@@ -28,7 +32,7 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let telemetry = ServerTelemetry::new().network("sim").route(|request| {
+        let telemetry = ServerTelemetry::new().route(|request| {
             request.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned())
         });
         let app = Router::new()
@@ -44,7 +48,7 @@ impl Stage {
             .spawn()
             .expect("it listens");
         let client = Client::builder().with_dialer(network).build();
-        Self { client: client.layer(ClientTelemetry::new().network("sim")), server }
+        Self { client: client.layer(ClientTelemetry::new()), server }
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, usize) {
@@ -101,6 +105,8 @@ async fn both_ends_tell_of_a_request_what_the_conventions_ask_for() {
         ("network.protocol.version", "1.1"),
         ("http.response.status_code", "200"),
         ("http.response.body.size", "6"),
+        ("dipole.network", "sim"),
+        ("network.peer.address", "alpha:80"),
     ] {
         assert_eq!(spans.field(CLIENT, field).as_deref(), Some(value), "{field}");
     }
@@ -181,4 +187,81 @@ async fn a_request_that_is_given_up_ends_as_cancelled_on_both_sides() {
         assert_eq!(active, [1.0, 0.0], "{side}");
     }
     stage.end().await;
+}
+
+/// One server over three libraries, under their own names; one client over two.
+#[tokio::test(start_paused = true)]
+async fn each_request_is_counted_under_the_library_of_its_connection() {
+    let recorded = Recorded::default();
+    let _recorder = metrics::set_default_local_recorder(&recorded);
+    let _subscriber = tracing::subscriber::set_default(Spans::default());
+    let network = Network::default();
+    let streams = network.streams().protocols(["h3"]);
+    let app = Router::new().route("/", get(|| async { "hello" })).layer(ServerTelemetry::new());
+    let server = Server::new(app)
+        .expose_connection_info()
+        .listen("alpha:80", Named("one", network.clone()))
+        .listen("beta:80", Named("two", network.clone()))
+        .listen("gamma:443", streams.clone())
+        .spawn()
+        .expect("it listens");
+    let named = Named("three", network);
+    let client = |protocol| {
+        let mut config = ClientConfig::default();
+        config.protocol = protocol;
+        let builder = Client::builder().with_dialer(named.clone()).config(config);
+        builder.with_stream_dialer(streams.clone()).build().layer(ClientTelemetry::new())
+    };
+    for (url, protocol) in [
+        ("http://alpha/", ProtocolChoice::Http1),
+        ("http://beta/", ProtocolChoice::Http2),
+        ("https://gamma/", ProtocolChoice::Http3),
+    ] {
+        let request = Request::get(url).body(Body::empty());
+        let response = client(protocol).request(request.expect("a request")).await;
+        let body = response.expect("a response").into_body().collect().await.expect("a body");
+        assert_eq!(body.to_bytes(), "hello");
+    }
+    for (version, server, client) in
+        [("1.1", "one", "three"), ("2", "two", "three"), ("3", "sim-streams", "sim-streams")]
+    {
+        let version = format!("network.protocol.version={version}");
+        for (side, library) in [("server", server), ("client", client)] {
+            let name = format!("http.{side}.request.duration");
+            recorded.one(&name, &[&version, &format!("dipole.network={library},")]);
+        }
+    }
+    let _ = server.shutdown(Duration::from_secs(1)).await;
+}
+
+/// The simulated network under another name.
+#[derive(Clone)]
+struct Named(&'static str, Network);
+
+impl Transport for Named {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+    fn capabilities(&self) -> Capabilities {
+        Transport::capabilities(&self.1)
+    }
+    fn listen(&self, addr: &Addr, options: &ListenOptions) -> Result<Vec<Box<dyn Listener>>> {
+        self.1.listen(addr, options)
+    }
+}
+
+impl Dialer for Named {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+    fn capabilities(&self) -> Capabilities {
+        Dialer::capabilities(&self.1)
+    }
+    fn dial_connection<'a>(
+        &'a self,
+        addr: &'a Addr,
+        options: &'a DialOptions,
+    ) -> BoxFuture<'a, Result<Connection>> {
+        self.1.dial_connection(addr, options)
+    }
 }

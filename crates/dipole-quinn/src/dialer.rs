@@ -17,6 +17,10 @@ use crate::sockets::Socket;
 use crate::transport::{CAPABILITIES, Quinn};
 
 impl Dialer for Quinn {
+    fn name(&self) -> &'static str {
+        dipole_net::Transport::name(self)
+    }
+
     fn capabilities(&self) -> Capabilities {
         CAPABILITIES
     }

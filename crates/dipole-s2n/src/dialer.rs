@@ -17,6 +17,10 @@ use crate::events::ClientEvents;
 use crate::transport::{CAPABILITIES, S2n};
 
 impl Dialer for S2n {
+    fn name(&self) -> &'static str {
+        dipole_net::Transport::name(self)
+    }
+
     fn capabilities(&self) -> Capabilities {
         CAPABILITIES
     }

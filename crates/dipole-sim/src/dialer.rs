@@ -21,6 +21,10 @@ use crate::wire::Passage;
 use crate::{Network, Reach};
 
 impl Dialer for Network {
+    fn name(&self) -> &'static str {
+        dipole_net::Transport::name(self)
+    }
+
     fn capabilities(&self) -> Capabilities {
         Self::CAPABILITIES
     }

@@ -53,6 +53,10 @@ impl<D: Dialer> TlsDialer<D> {
 }
 
 impl<D: Dialer> Dialer for TlsDialer<D> {
+    fn name(&self) -> &'static str {
+        self.dialer.name()
+    }
+
     fn capabilities(&self) -> Capabilities {
         crate::transport::with_tls(self.dialer.capabilities())
     }

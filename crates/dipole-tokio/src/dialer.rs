@@ -14,6 +14,10 @@ use crate::socket::StreamSocket;
 use crate::transport::{CAPABILITIES, Tokio};
 
 impl Dialer for Tokio {
+    fn name(&self) -> &'static str {
+        dipole_net::Transport::name(self)
+    }
+
     fn capabilities(&self) -> Capabilities {
         CAPABILITIES
     }

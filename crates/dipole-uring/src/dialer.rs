@@ -17,6 +17,10 @@ use crate::conn::{RingSocket, UringConn};
 use crate::transport::{CAPABILITIES, Uring};
 
 impl Dialer for Uring {
+    fn name(&self) -> &'static str {
+        dipole_net::Transport::name(self)
+    }
+
     fn capabilities(&self) -> Capabilities {
         CAPABILITIES
     }

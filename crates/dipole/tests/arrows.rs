@@ -119,6 +119,7 @@ const RULES: &[Rule] = &[
             "http",
             "http-body",
             "percent-encoding",
+            "publicsuffix",
             "tokio",
             "tower",
             "tower-http",
@@ -180,7 +181,6 @@ const RULES: &[Rule] = &[
         foreign: Only(&[
             "bytes",
             "futures-core",
-            "hickory-resolver",
             "http",
             "http-body",
             "pin-project-lite",
@@ -192,9 +192,9 @@ const RULES: &[Rule] = &[
         ]),
     },
     Rule {
-        // Names for clients and dialers. No network library.
+        // Names for clients and dialers, endpoints for balancing. No network library.
         name: "dipole-dns",
-        own: &["dipole-net", "dipole-http", "dipole-dialers"],
+        own: &["dipole-net", "dipole-http", "dipole-dialers", "dipole-balance"],
         foreign: Only(&["bytes", "hickory-resolver"]),
     },
     Rule {

@@ -16,6 +16,10 @@ use crate::transport::unix_socket;
 use crate::{Pipes, conn, offer};
 
 impl Dialer for Pipes {
+    fn name(&self) -> &'static str {
+        dipole_net::Transport::name(self)
+    }
+
     fn capabilities(&self) -> Capabilities {
         Self::CAPABILITIES
     }

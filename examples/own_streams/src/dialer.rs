@@ -9,6 +9,10 @@ use crate::state::End;
 use crate::transport::{Mux, capabilities};
 
 impl Dialer for Mux {
+    fn name(&self) -> &'static str {
+        dipole_net::Transport::name(self)
+    }
+
     fn capabilities(&self) -> Capabilities {
         capabilities(self.dialer.capabilities())
     }

@@ -36,6 +36,7 @@ pub(crate) fn capabilities(under: Capabilities) -> Capabilities {
     // has not judged is not declared.
     capabilities.tcp = under.tcp;
     capabilities.host_names = under.host_names;
+    capabilities.proxied = under.proxied;
     capabilities
 }
 

@@ -8,18 +8,15 @@
 //! | [`fixed`] | a list |
 //! | [`published`] | a list that a task of yours changes: what a registry tells, say |
 //! | [`Polled`] | what has to be asked from time to time |
-//! | `Dns` (feature `dns`) | names with several addresses, and services (SRV) |
+//!
+//! `dipole-dns` has a [`Lookup`] by DNS: names with several addresses, and services (SRV).
 
 mod changes;
-#[cfg(feature = "dns")]
-mod dns;
 mod fixed;
 mod polled;
 mod published;
 
 use self::changes::Changes;
-#[cfg(feature = "dns")]
-pub use self::dns::Dns;
 pub use self::fixed::{Fixed, fixed};
 pub use self::polled::{Found, Lookup, Polled, Rhythm};
 pub use self::published::{Published, Publisher, published};

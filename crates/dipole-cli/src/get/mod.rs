@@ -31,7 +31,7 @@ use dipole::{Client, ClientConfig, ClientError, ClientErrorKind, Deadline, Proto
 
 use self::answer::{Received, receive};
 use self::request::Asked;
-use self::verbose::{Libraries, Told};
+use self::verbose::Told;
 use crate::Failure;
 use crate::args::GetArgs;
 use crate::networks;
@@ -58,7 +58,6 @@ pub(crate) fn run(args: &GetArgs) -> Result<ExitCode, Failure> {
     if let Some(proxy) = proxy {
         client = client.proxy(&proxy).map_err(Failure::job)?;
     }
-    let libraries = Libraries { bytes: network.name, streams };
     if let Some(addr) = &asked.via {
         client = client.address(addr.clone());
     }
@@ -68,7 +67,7 @@ pub(crate) fn run(args: &GetArgs) -> Result<ExitCode, Failure> {
         .build()
         .map_err(|error| Failure::job(format_args!("cannot start: {error}")))?;
     let began = Instant::now();
-    let received = runtime.block_on(within(args, exchange(&client, asked, &libraries, args)));
+    let received = runtime.block_on(within(args, exchange(&client, asked, args)));
     // A look-up of a name that goes on is nobody's concern any more.
     runtime.shutdown_background();
     let received = received?;
@@ -114,12 +113,7 @@ async fn within(
     })
 }
 
-async fn exchange(
-    client: &Client,
-    asked: Asked,
-    libraries: &Libraries<'_>,
-    args: &GetArgs,
-) -> Result<Received, Failure> {
+async fn exchange(client: &Client, asked: Asked, args: &GetArgs) -> Result<Received, Failure> {
     let request = asked.request;
     let told = args.verbose.then(|| Told {
         method: request.method().clone(),
@@ -130,7 +124,7 @@ async fn exchange(
         Ok(response) => {
             if let Some(told) = told {
                 // Where stderr is closed there is nobody to tell.
-                let _ = io::stderr().write_all(told.lines(&response, libraries).as_bytes());
+                let _ = io::stderr().write_all(told.lines(&response).as_bytes());
             }
             receive(response, args).await
         }

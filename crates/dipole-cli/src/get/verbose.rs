@@ -15,24 +15,13 @@ pub(super) struct Told {
     pub(super) headers: HeaderMap,
 }
 
-/// The names of the network libraries.
-pub(super) struct Libraries<'a> {
-    pub(super) bytes: &'a str,
-    /// Of HTTP/3.
-    pub(super) streams: &'a str,
-}
-
 impl Told {
     /// All lines, about this request and its response.
-    pub(super) fn lines<B>(&self, response: &Response<B>, libraries: &Libraries<'_>) -> String {
+    pub(super) fn lines<B>(&self, response: &Response<B>) -> String {
         let mut text = String::new();
         if let Some(report) = response.extensions().get::<ConnectionReport>() {
-            let library = match response.version() {
-                Version::HTTP_3 => libraries.streams,
-                _ => libraries.bytes,
-            };
-            let ConnectionReport { peer, local, .. } = report;
-            let what = format!("connected to {peer} from {local}, by {library}");
+            let ConnectionReport { peer, local, network, .. } = report;
+            let what = format!("connected to {peer} from {local}, by {network}");
             line(&mut text, "* ", &what);
             if let Some(tls) = &report.tls {
                 handshake(&mut text, tls);

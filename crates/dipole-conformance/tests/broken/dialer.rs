@@ -12,6 +12,10 @@ use crate::conn::BrokenConn;
 use crate::fault::Fault;
 
 impl Dialer for Broken {
+    fn name(&self) -> &'static str {
+        self.dialer.name()
+    }
+
     fn capabilities(&self) -> Capabilities {
         self.dialer.capabilities()
     }

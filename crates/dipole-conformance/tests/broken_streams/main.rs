@@ -46,6 +46,10 @@ impl Transport for Broken {
 }
 
 impl Dialer for Broken {
+    fn name(&self) -> &'static str {
+        Dialer::name(&self.sound)
+    }
+
     fn capabilities(&self) -> Capabilities {
         Dialer::capabilities(&self.sound)
     }

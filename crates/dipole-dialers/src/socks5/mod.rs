@@ -133,8 +133,14 @@ fn unwilling(code: u8) -> Error {
 }
 
 impl<D: Dialer> Dialer for Socks5<D> {
+    fn name(&self) -> &'static str {
+        self.dialer.name()
+    }
+
     fn capabilities(&self) -> Capabilities {
-        self.dialer.capabilities()
+        let mut capabilities = self.dialer.capabilities();
+        capabilities.proxied = true;
+        capabilities
     }
 
     fn dial_connection<'a>(

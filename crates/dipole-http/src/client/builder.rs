@@ -34,7 +34,9 @@ impl<D> ClientBuilder<D> {
 
     /// The network library that connects for HTTP/3, such as one of QUIC; without it none is
     /// spoken. It brings its own TLS, and its own way to the network: what wraps the other dialer,
-    /// such as a proxy, does not wrap this one.
+    /// such as a resolver, does not wrap this one. Where the other one goes by a proxy
+    /// ([`Capabilities::proxied`](dipole_net::Capabilities::proxied)) and this one does not, HTTP/3 is
+    /// not spoken at all, to no host: it would go around the proxy.
     ///
     /// With it the client follows what servers say of their HTTP/3 (RFC 7838):
     /// [`ProtocolChoice`](crate::ProtocolChoice) and
@@ -113,10 +115,15 @@ impl ClientBuilder<Arc<dyn Dialer>> {
             idle_timeout: self.config.idle_timeout,
             max_age: self.config.max_connection_age,
         };
+        let connector = Connector { dialer: self.dialer, tls: self.tls };
+        // What is beside a proxy would go around it.
+        let keeps_way =
+            |dialer: &Arc<dyn Dialer>| dialer.capabilities().proxied || !connector.is_proxied();
+        let streams = self.streams.filter(keeps_way);
         Client {
             inner: Arc::new(Inner {
-                connector: Connector { dialer: self.dialer, tls: self.tls },
-                http3: self.streams.map(|dialer| Http3::new(dialer, self.records, &self.config)),
+                http3: streams.map(|dialer| Http3::new(dialer, self.records, &self.config)),
+                connector,
                 limits: self.config.limits(),
                 config: self.config,
                 pool: Pool::new(settings),

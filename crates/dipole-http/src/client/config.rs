@@ -49,8 +49,8 @@ pub struct ClientConfig {
     /// Header fields of a response, and as many trailers. Default 100.
     pub max_headers: usize,
 
-    /// Gives each response the extension [`ConnectionReport`](crate::ConnectionReport). Default
-    /// false.
+    /// Gives each response the extension [`ConnectionReport`](crate::ConnectionReport), whether its
+    /// request asks for it or not. Default false.
     pub report_connection: bool,
     /// Which versions of HTTP are spoken.
     pub protocol: ProtocolChoice,
@@ -116,7 +116,6 @@ impl ClientConfig {
             response_timeout: self.response_timeout,
             body_timeout: self.body_timeout,
             continue_timeout: self.continue_timeout,
-            report_connection: self.report_connection,
         }
     }
 }

@@ -25,6 +25,16 @@ pub(super) enum Connected {
 }
 
 impl Connector {
+    /// The name of the network library.
+    pub(super) fn network(&self) -> &'static str {
+        self.dialer.name()
+    }
+
+    /// It dials by way of a proxy.
+    pub(super) fn is_proxied(&self) -> bool {
+        self.dialer.capabilities().proxied
+    }
+
     /// Connects to `target`, and agrees on one of what `protocol` allows.
     pub(super) async fn connect(
         &self,

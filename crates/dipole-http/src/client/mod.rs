@@ -55,7 +55,7 @@ pub use self::layered::ClientService;
 pub use self::multipart::Multipart;
 use self::pool::Pool;
 use self::race::Http3;
-pub use self::report::ConnectionReport;
+pub use self::report::{ConnectionReport, ReportConnection};
 pub use self::request_builder::RequestBuilder;
 pub use self::response_ext::{BodyStream, DEFAULT_BODY_LIMIT, ReadError, ResponseExt, StatusError};
 pub use self::service_records::{ServiceRecord, ServiceRecords};

@@ -288,6 +288,7 @@ impl Inner {
             max_age: config.max_connection_age,
             write_timeout: config.write_timeout,
             max_head_bytes: config.max_head_bytes,
+            network: http3.dialer.name(),
         };
         let opened = Link::open(conn, options).await;
         opened.map_err(|error| ClientError::connect(&way.addr, error))
@@ -297,6 +298,9 @@ impl Inner {
     pub(super) fn no_http3(&self, target: &Target) -> ClientError {
         let text = if target.server_name.is_none() {
             "HTTP/3 needs TLS: ask by https:"
+        } else if self.http3.is_none() && self.connector.is_proxied() {
+            "HTTP/3 does not go through a proxy, and must not go around it; let another version be \
+             spoken"
         } else if self.http3.is_none() {
             "HTTP/3 needs a network library of streams; add one by `with_stream_dialer`"
         } else if target.may_use_http3() {

@@ -11,7 +11,7 @@ use super::error::{ClientError, ClientErrorKind, Deadline};
 use super::pool::{Dialling, Lease, Origin, Preference, Stream, Turn};
 use super::race::Way;
 use super::route::{Route, Target};
-use super::{Forwarding, Inner, ProtocolChoice, Via};
+use super::{Forwarding, Inner, ProtocolChoice, ReportConnection, Via};
 use crate::Body;
 use crate::h1::client::{Ask, Sending, exchange, upgrade};
 use crate::h2::client::{self as h2, Link, LinkOptions, Question, Repeat};
@@ -88,6 +88,8 @@ impl Inner {
             host: route.host,
             headers: headers.as_deref().unwrap_or(&parts.headers),
             limits: &self.limits,
+            wants_report: self.config.report_connection
+                || parts.extensions.get::<ReportConnection>().is_some(),
         };
         if manner == Manner::Upgrade {
             return Box::pin(self.upgrade(&ask, &origin, sending)).await;
@@ -134,7 +136,8 @@ impl Inner {
                     if may_repeat {
                         sending.record();
                     }
-                    match exchange(conn, question.ask, sending, lease).await {
+                    let network = self.connector.network();
+                    match exchange(conn, network, question.ask, sending, lease).await {
                         // The server closed it while nothing was under way, and has seen nothing
                         // of this.
                         Err(fault) if may_repeat && fault.is_gone() && sending.rewind() => {
@@ -323,6 +326,7 @@ impl Inner {
             max_age: self.config.max_connection_age,
             write_timeout: self.config.write_timeout,
             max_head_bytes: self.config.max_head_bytes,
+            network: self.connector.network(),
         };
         match Link::open(conn, &self.config.http2, options).await {
             Ok((link, task)) => dialling
@@ -364,7 +368,8 @@ impl Inner {
                 return Err(error);
             }
         };
-        let outcome = upgrade(conn, ask, sending, dialling.stands_apart()).await;
+        let network = self.connector.network();
+        let outcome = upgrade(conn, network, ask, sending, dialling.stands_apart()).await;
         outcome.map_err(|fault| ClientError::of_fault(&target.addr, fault))
     }
 }

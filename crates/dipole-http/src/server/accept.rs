@@ -113,7 +113,8 @@ impl<S: HttpService> Gate<S> {
             }
             Command::GoOn(successor) => {
                 self.empty().await;
-                let worker = self.worker.with_registry(Arc::clone(&successor.registry));
+                let worker =
+                    self.worker.of_successor(Arc::clone(&successor.registry), successor.network);
                 let older = std::mem::replace(&mut self.worker, worker);
                 self.place = successor.registry.join();
                 self.listener = successor.listener;

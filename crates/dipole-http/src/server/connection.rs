@@ -98,8 +98,9 @@ fn begin<S: HttpService>(
     admitted: &Admitted,
 ) -> Option<BoxFuture<'static, ()>> {
     let worker = &admitted.worker;
-    let info =
-        (worker.hooks.want_connection_info()).then(|| ConnectionInfo::of(&connection)).flatten();
+    let info = (worker.hooks.want_connection_info())
+        .then(|| ConnectionInfo::of(&connection, worker.network))
+        .flatten();
     if let (Some(hook), Some(info)) = (&worker.hooks.on_connect, &info)
         && hook(info) == Admission::Refuse
     {

@@ -146,17 +146,18 @@ struct ConnectionInfoInner {
     local: Addr,
     peer: Addr,
     tls: Option<TlsInfo>,
+    network: &'static str,
 }
 
 impl ConnectionInfo {
     /// `None` for a kind of connection that is not known here.
-    pub(crate) fn of(connection: &Connection) -> Option<Self> {
+    pub(crate) fn of(connection: &Connection, network: &'static str) -> Option<Self> {
         let (local, peer, tls) = match connection {
             Connection::Bytes(conn) => (conn.local_addr(), conn.peer_addr(), conn.tls().cloned()),
             Connection::Streams(conn) => (conn.local_addr(), conn.peer_addr(), conn.tls().cloned()),
             _ => return None,
         };
-        Some(Self { inner: Arc::new(ConnectionInfoInner { local, peer, tls }) })
+        Some(Self { inner: Arc::new(ConnectionInfoInner { local, peer, tls, network }) })
     }
 
     /// The server's end.
@@ -175,6 +176,13 @@ impl ConnectionInfo {
     #[must_use]
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.inner.tls.as_ref()
+    }
+
+    /// The network library that the connection came over, as
+    /// [`Transport::name`](dipole_net::Transport::name) says it.
+    #[must_use]
+    pub fn network(&self) -> &'static str {
+        self.inner.network
     }
 }
 
@@ -376,13 +384,15 @@ impl<S: HttpService> Server<S> {
                 }
             };
             let carries_streams = bind.transport.capabilities().streams;
+            let network = bind.transport.name();
             let shards = bind.transport.listen(&addr, &options)?;
             let Some(addr) = shards.first().map(|listener| listener.local_addr()) else { continue };
             let mut loops = Vec::new();
             let advertised = Advertised::default();
             for ((generations, gates), listener) in crew.iter().zip(&mut gates_of).zip(shards) {
                 let (commands, asked) = mpsc::channel(1);
-                let worker = group.worker(generations.add(), Arc::clone(&advertised));
+                let registry = generations.add();
+                let worker = group.worker(registry, network, Arc::clone(&advertised));
                 gates.push(Gate::new(
                     self.service.clone(),
                     Arc::clone(&protocols),

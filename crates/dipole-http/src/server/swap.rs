@@ -24,6 +24,8 @@ pub(super) enum Command {
 pub(super) struct Successor {
     pub(super) listener: Box<dyn Listener>,
     pub(super) registry: Arc<Registry>,
+    /// The name of its library.
+    pub(super) network: &'static str,
     /// Told once the new listener accepts.
     pub(super) done: oneshot::Sender<()>,
 }
@@ -75,7 +77,9 @@ impl Post {
         for (accept_loop, listener) in self.loops.iter().zip(listeners) {
             let (done, is_done) = oneshot::channel();
             let registry = accept_loop.generations.add();
-            accept_loop.send(Command::GoOn(Successor { listener, registry, done })).await?;
+            let network = transport.name();
+            let successor = Successor { listener, registry, network, done };
+            accept_loop.send(Command::GoOn(successor)).await?;
             switched.push(is_done);
         }
         for is_done in switched {

@@ -29,6 +29,8 @@ pub(crate) struct Worker {
     pub(crate) hooks: Arc<Hooks>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) registry: Arc<Registry>,
+    /// The name of the network library that listens.
+    pub(super) network: &'static str,
     pub(super) limits: Arc<Limits>,
     advertised: Advertised,
     date: DateCache,
@@ -36,14 +38,15 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// The same for the connections of the next listener.
-    pub(super) fn with_registry(&self, registry: Arc<Registry>) -> Arc<Self> {
+    /// The same for the connections of the next listener, of another library.
+    pub(super) fn of_successor(&self, registry: Arc<Registry>, network: &'static str) -> Arc<Self> {
         Arc::new(Self {
             config: Arc::clone(&self.config),
             hooks: Arc::clone(&self.hooks),
             counters: Arc::clone(&self.counters),
             limits: Arc::clone(&self.limits),
             registry,
+            network,
             advertised: Arc::clone(&self.advertised),
             date: DateCache::new(Instant::now()),
             field_memo: Mutex::new(FieldMemo::new(self.config.remembered_heads)),
@@ -88,14 +91,20 @@ impl Group {
         Arc::clone(&self.counters)
     }
 
-    /// A worker's view of one listener.
-    pub(super) fn worker(&self, registry: Arc<Registry>, advertised: Advertised) -> Arc<Worker> {
+    /// A worker's view of one listener of the library `network`.
+    pub(super) fn worker(
+        &self,
+        registry: Arc<Registry>,
+        network: &'static str,
+        advertised: Advertised,
+    ) -> Arc<Worker> {
         Arc::new(Worker {
             config: Arc::clone(&self.config),
             hooks: Arc::clone(&self.hooks),
             counters: Arc::clone(&self.counters),
             limits: Arc::clone(&self.limits),
             registry,
+            network,
             advertised,
             date: DateCache::new(Instant::now()),
             field_memo: Mutex::new(FieldMemo::new(self.config.remembered_heads)),

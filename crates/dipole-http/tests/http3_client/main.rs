@@ -12,6 +12,7 @@ mod bodies;
 mod both_ends;
 mod connections;
 mod misbehaving;
+mod proxies;
 mod race;
 mod requests;
 mod service_records;

@@ -20,6 +20,7 @@ async fn a_response_comes_over_http3_and_says_over_what() {
     assert_eq!((response.status(), response.version()), (StatusCode::OK, Version::HTTP_3));
     let report = response.extensions().get::<ConnectionReport>().expect("a report");
     assert_eq!(report.peer, far.listener.local_addr());
+    assert_eq!(report.network, "sim-streams");
     assert_eq!(report.tls.as_ref().and_then(|tls| tls.alpn.as_deref()), Some(&b"h3"[..]));
     assert_eq!(text(response).await, "hi");
     assert_eq!(got.rest().await.expect("it ends in order"), (Vec::new(), false));

@@ -98,6 +98,10 @@ impl Transport for Streams {
 }
 
 impl Dialer for Streams {
+    fn name(&self) -> &'static str {
+        dipole_net::Transport::name(self)
+    }
+
     fn capabilities(&self) -> Capabilities {
         Self::CAPABILITIES
     }

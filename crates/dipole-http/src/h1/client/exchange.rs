@@ -33,6 +33,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) host: &'a [u8],
     pub(crate) headers: &'a HeaderMap,
     pub(crate) limits: &'a Limits,
+    /// The response is to say what it came over.
+    pub(crate) wants_report: bool,
 }
 
 /// Why there is no response.
@@ -78,18 +80,19 @@ pub(crate) enum FaultKind {
     BodyLength,
 }
 
-/// Sends a request on `conn`, on which nothing is under way, and reads the response's head. What
+/// Sends a request on `conn`, a connection of the library `network` on which nothing is under way, and reads the response's head. What
 /// is left of `sending` then goes on while the response's body is read.
 ///
 /// Afterwards `keeper` gets the connection, if it can go on; in all other cases it is closed.
 pub(crate) async fn exchange<K: Keep>(
     conn: Box<dyn Conn>,
+    network: &'static str,
     ask: &Ask<'_>,
     sending: &mut Sending,
     keeper: K,
 ) -> Result<Response<Body>, Fault> {
     let own = OwnFields::of(ask.headers);
-    let report = ask.limits.report_connection.then(|| ConnectionReport::of(&*conn));
+    let report = ask.wants_report.then(|| ConnectionReport::of(&*conn, network));
     let mut exchange = Exchange {
         conn,
         ask,

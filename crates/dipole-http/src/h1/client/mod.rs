@@ -40,8 +40,6 @@ pub(crate) struct Limits {
     pub(crate) body_timeout: Option<Duration>,
     /// How long 100 (Continue) is waited for.
     pub(crate) continue_timeout: Duration,
-    /// The response says what it came over.
-    pub(crate) report_connection: bool,
 }
 
 /// Who a connection is borrowed from: gets it back when it can take another request, and is dropped

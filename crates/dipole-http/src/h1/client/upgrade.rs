@@ -22,10 +22,11 @@ use super::sending::{SendFault, Sending};
 use crate::h1::codec::encode::Framing;
 use crate::{Body, BodyError, BoxError, ConnectionReport};
 
-/// Sends a request on `conn`, which is its alone. `held` is dropped with the connection, whatever
+/// Sends a request on `conn`, a connection of the library `network` which is its alone. `held` is dropped with the connection, whatever
 /// that has become.
 pub(crate) async fn upgrade(
     conn: Box<dyn Conn>,
+    network: &'static str,
     ask: &Ask<'_>,
     sending: Sending,
     held: impl Send + Unpin + 'static,
@@ -36,7 +37,7 @@ pub(crate) async fn upgrade(
         .max_headers(ask.limits.head.max_fields)
         // hyper's least.
         .max_buf_size(ask.limits.head.max_head_bytes.max(8192));
-    let report = ask.limits.report_connection.then(|| ConnectionReport::of(&*conn));
+    let report = ask.wants_report.then(|| ConnectionReport::of(&*conn, network));
     let io = Io { conn: AsyncConn::new(conn), _held: held };
     let begun = builder.handshake(io).await;
     let (mut sender, connection) = begun.map_err(|error| fault(sort(error)))?;

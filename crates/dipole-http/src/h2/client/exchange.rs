@@ -53,7 +53,7 @@ pub(crate) async fn exchange(
         }
         Some(Ok(response)) => {
             let (mut parts, incoming) = response.into_parts();
-            if limits.report_connection {
+            if question.ask.wants_report {
                 parts.extensions.insert(link.report().clone());
             }
             // RFC 9110 8.6: these say a length of what they do not have.

@@ -41,6 +41,8 @@ pub(crate) struct LinkOptions {
     pub(crate) write_timeout: Option<Duration>,
     /// A response's head.
     pub(crate) max_head_bytes: usize,
+    /// The name of the network library below.
+    pub(crate) network: &'static str,
 }
 
 /// What the connection's task and those who use the connection both know.
@@ -77,7 +79,7 @@ impl Link {
         let builder = builder(config, options.max_head_bytes);
         // The connection's own deadline is that of a whole flush, which others' requests extend.
         conn.set_write_timeout(None);
-        let report = ConnectionReport::of(&*conn);
+        let report = ConnectionReport::of(&*conn, options.network);
         let begun = builder.handshake(ConnIo::new(conn, options.write_timeout)).await;
         let (sender, driver) = begun.map_err(|error| Fault::of(error, false))?;
         let born = Instant::now();

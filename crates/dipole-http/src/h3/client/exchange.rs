@@ -98,7 +98,7 @@ pub(crate) async fn exchange(
         }
     };
     let mut response = response;
-    if limits.report_connection {
+    if question.ask.wants_report {
         response.extensions_mut().insert(link.report().clone());
     }
     let mut upload = progress.upload;

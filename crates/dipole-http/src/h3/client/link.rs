@@ -44,6 +44,8 @@ pub(crate) struct LinkOptions {
     pub(crate) write_timeout: Option<Duration>,
     /// A response's head, and as much for its trailers.
     pub(crate) max_head_bytes: usize,
+    /// The name of the network library below.
+    pub(crate) network: &'static str,
 }
 
 /// What the connection's task and those who use the connection both know.
@@ -82,7 +84,7 @@ impl Link {
         options: LinkOptions,
     ) -> Result<(Self, LinkTask), Error> {
         let conn: Arc<dyn StreamConn> = Arc::from(conn);
-        let report = ConnectionReport::of_streams(&*conn);
+        let report = ConnectionReport::of_streams(&*conn, options.network);
         let quic = QuicConn::new(Arc::clone(&conn), options.max_head_bytes);
         let (opened, goaway) = (quic.opened(), quic.goaway());
         let mut builder = h3::client::builder();

@@ -4,17 +4,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dipole_balance::discover::{Found, Lookup};
 use dipole_http::BoxError;
 use dipole_net::{Addr, BoxFuture};
-use hickory_resolver::TokioResolver;
 use hickory_resolver::proto::rr::RData;
 
-use super::{Found, Lookup};
+use crate::Hickory;
 
-/// Asks DNS; give it to [`Polled`](super::Polled). Answers stand as long as their records say.
-#[derive(Clone)]
-pub struct Dns {
-    resolver: Arc<TokioResolver>,
+/// Asks DNS; give it to [`Polled`](dipole_balance::discover::Polled). Answers stand as long as
+/// their records say.
+#[derive(Debug, Clone)]
+pub struct Endpoints {
+    names: Hickory,
     question: Question,
 }
 
@@ -24,18 +25,18 @@ enum Question {
     Services { name: Arc<str> },
 }
 
-impl Dns {
+impl Endpoints {
     /// Each address of `name` (A and AAAA), at this port.
     #[must_use]
-    pub fn addresses(resolver: Arc<TokioResolver>, name: &str, port: u16) -> Self {
-        Self { resolver, question: Question::Addresses { name: name.into(), port } }
+    pub fn addresses(names: Hickory, name: &str, port: u16) -> Self {
+        Self { names, question: Question::Addresses { name: name.into(), port } }
     }
 
     /// Each address and port of a service such as `_http._tcp.users.service.consul` (SRV). Of
     /// several priorities the lowest number counts; weights do not, for the load decides.
     #[must_use]
-    pub fn services(resolver: Arc<TokioResolver>, name: &str) -> Self {
-        Self { resolver, question: Question::Services { name: name.into() } }
+    pub fn services(names: Hickory, name: &str) -> Self {
+        Self { names, question: Question::Services { name: name.into() } }
     }
 
     async fn found(self) -> Result<Found, BoxError> {
@@ -46,13 +47,13 @@ impl Dns {
     }
 
     async fn addresses_of(&self, name: &str, port: u16) -> Result<Found, BoxError> {
-        let answer = self.resolver.lookup_ip(name).await?;
+        let answer = self.names.resolver.lookup_ip(name).await?;
         let endpoints = answer.iter().map(|ip| Addr::Ip((ip, port).into())).collect();
         Ok(Found { endpoints, valid_for: until(answer.as_lookup().valid_until()) })
     }
 
     async fn services_of(&self, name: &str) -> Result<Found, BoxError> {
-        let answer = self.resolver.srv_lookup(name).await?;
+        let answer = self.names.resolver.srv_lookup(name).await?;
         let services = || {
             answer.answers().iter().filter_map(|record| match &record.data {
                 RData::SRV(service) => Some(service),
@@ -75,14 +76,8 @@ fn until(end: Instant) -> Duration {
     end.saturating_duration_since(Instant::now())
 }
 
-impl Lookup for Dns {
+impl Lookup for Endpoints {
     fn look_up(&self) -> BoxFuture<'static, Result<Found, BoxError>> {
         Box::pin(self.clone().found())
-    }
-}
-
-impl std::fmt::Debug for Dns {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dns").field("question", &self.question).finish_non_exhaustive()
     }
 }

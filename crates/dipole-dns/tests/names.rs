@@ -1,24 +1,21 @@
-//! Names by a name server of the test's own on loopback.
+//! Addresses and HTTPS records by DNS.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+mod support;
+
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use dipole_dialers::Resolver as _;
 use dipole_dns::Hickory;
-use dipole_dns::hickory_resolver::TokioResolver;
-use dipole_dns::hickory_resolver::config::{
-    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
-};
-use dipole_dns::hickory_resolver::net::runtime::TokioRuntimeProvider;
-use dipole_dns::hickory_resolver::proto::op::{Message, ResponseCode};
 use dipole_dns::hickory_resolver::proto::rr::rdata::svcb::{
     Alpn, Mandatory, SVCB, SvcParamKey, SvcParamValue,
 };
 use dipole_dns::hickory_resolver::proto::rr::rdata::{A, HTTPS};
-use dipole_dns::hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use dipole_dns::hickory_resolver::proto::rr::{Name, RData, RecordType};
 use dipole_http::{ServiceRecord, ServiceRecords as _};
 use dipole_net::ErrorKind;
-use tokio::net::UdpSocket;
+
+use support::hickory;
 
 fn name(text: &str) -> Name {
     text.parse().expect("a name")
@@ -33,9 +30,9 @@ fn alpn(names: &[&str]) -> (SvcParamKey, SvcParamValue) {
     (SvcParamKey::Alpn, SvcParamValue::Alpn(Alpn(names)))
 }
 
-fn records(asked: &str, kind: RecordType) -> Vec<RData> {
+fn records(asked: &str, kind: RecordType) -> Vec<(u32, RData)> {
     let ech = Mandatory(vec![SvcParamKey::EchConfigList]);
-    match (asked, kind) {
+    let found = match (asked, kind) {
         ("site.test.", RecordType::A) => vec![RData::A(A(Ipv4Addr::new(10, 0, 0, 1)))],
         ("site.test.", RecordType::HTTPS) => vec![
             https(3, "other.test.", vec![alpn(&["h2"])]),
@@ -53,48 +50,13 @@ fn records(asked: &str, kind: RecordType) -> Vec<RData> {
         ("_8443._https.site.test.", RecordType::HTTPS) => vec![https(0, "site.test.", Vec::new())],
         ("loop.test.", RecordType::HTTPS) => vec![https(0, "loop.test.", Vec::new())],
         _ => Vec::new(),
-    }
-}
-
-/// Answers until the test's runtime ends.
-async fn name_server() -> SocketAddr {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
-    let addr = socket.local_addr().expect("its address");
-    tokio::spawn(async move {
-        let mut packet = [0; 4096];
-        while let Ok((length, peer)) = socket.recv_from(&mut packet).await {
-            let asked = Message::from_vec(&packet[..length]).expect("a question");
-            let query = asked.queries[0].clone();
-            let found = records(&query.name().to_string().to_lowercase(), query.query_type());
-            let mut answer = Message::response(asked.metadata.id, asked.metadata.op_code);
-            if found.is_empty() {
-                answer.metadata.response_code = ResponseCode::NXDomain;
-            }
-            answer.queries.push(query.clone());
-            let record = |data| Record::from_rdata(query.name().clone(), 60, data);
-            answer.answers.extend(found.into_iter().map(record));
-            let bytes = answer.to_vec().expect("a message");
-            socket.send_to(&bytes, peer).await.expect("it is sent");
-        }
-    });
-    addr
-}
-
-async fn hickory() -> Hickory {
-    let server = name_server().await;
-    let mut connection = ConnectionConfig::udp();
-    connection.port = server.port();
-    let server = NameServerConfig::new(IpAddr::from(Ipv4Addr::LOCALHOST), true, vec![connection]);
-    let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
-    let mut options = ResolverOpts::default();
-    options.use_hosts_file = ResolveHosts::Never;
-    let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-    Hickory::new(builder.with_options(options).build().expect("a resolver"))
+    };
+    found.into_iter().map(|data| (60, data)).collect()
 }
 
 #[tokio::test]
 async fn a_name_has_its_addresses_and_a_name_without_any_is_unknown() {
-    let names = hickory().await;
+    let names = hickory(records).await;
     let found = names.look_up("site.test.", 80).await.expect("an address");
     assert_eq!(found, ["10.0.0.1:80".parse().expect("an address")]);
     let error = names.look_up("nowhere.test.", 80).await.expect_err("no address");
@@ -103,7 +65,7 @@ async fn a_name_has_its_addresses_and_a_name_without_any_is_unknown() {
 
 #[tokio::test]
 async fn https_records_are_found_best_first_and_those_not_understood_left_out() {
-    let names = hickory().await;
+    let names = hickory(records).await;
     let minute = Duration::from_secs(60);
     let mut here = ServiceRecord::new(["h3".into(), "h2".into()], minute);
     here.port = Some(8443);
@@ -117,7 +79,13 @@ async fn https_records_are_found_best_first_and_those_not_understood_left_out() 
 
 #[tokio::test]
 async fn neither_a_name_without_records_nor_a_ring_of_aliases_has_any() {
-    let names = hickory().await;
+    let names = hickory(records).await;
     assert_eq!(names.service_records("nowhere.test.", 443).await, []);
     assert_eq!(names.service_records("loop.test.", 443).await, []);
+}
+
+#[test]
+fn somebody_has_to_be_asked() {
+    let error = Hickory::asking([]).expect_err("nobody is named");
+    assert_eq!(*error.kind(), ErrorKind::InvalidInput, "{error}");
 }
