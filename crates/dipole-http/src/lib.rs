@@ -14,10 +14,9 @@
 //! | `h1/codec/` | HTTP/1.1 as bytes in and bytes out |
 //! | `h2/client/` | HTTP/2 by hyper, the client's end of a connection |
 //! | `h2/server/` | HTTP/2 by hyper, the server's end of a connection |
-//! | `h3/client/` | HTTP/3 by h3, the client's end of a connection |
+//! | `h3/client/` | HTTP/3, the client's end of a connection |
 //! | `h3/codec/` | HTTP/3 as bytes in and bytes out |
 //! | `h3/server/` | HTTP/3, the server's end of a connection |
-//! | `h3/quic/` | what the crate `h3` asks of QUIC, over any connection of streams |
 //! | `runtime/` | what hyper asks of a runtime |
 //! | `client/` | the client and its pool |
 

@@ -143,7 +143,6 @@ const RULES: &[Rule] = &[
             "bytes",
             "futures-core",
             "h2",
-            "h3",
             "http",
             "http-body",
             "httpdate",

@@ -303,6 +303,17 @@ impl ClientError {
                 Kind::Request,
                 format!("{addr} takes no request with so large a head; leave header fields out"),
             ),
+            h3::FaultKind::NoTunnels => Self::new(
+                Kind::Request,
+                format!(
+                    "{addr} takes no extended CONNECT over HTTP/3 (RFC 9220); let another version \
+                     be spoken"
+                ),
+            ),
+            // It is sent again.
+            h3::FaultKind::Refused(status) => {
+                Self::new(Kind::Response, format!("{addr} has refused the request: {status}"))
+            }
             h3::FaultKind::Host => {
                 Self::new(Kind::Request, "the host or path is none that HTTP/3 can carry")
             }

@@ -266,8 +266,7 @@ impl Inner {
         streams.send_window = config.http3.send_window;
         streams.idle_timeout = Some(config.http3.peer_timeout);
         streams.keep_alive = config.http3.keep_alive_interval;
-        // What may be replayed is not sent (RFC 8470): early data stays off.
-        streams.early_data = false;
+        streams.early_data = config.http3.early_data;
         if let Some(timeout) = config.handshake_timeout {
             streams.handshake_timeout = timeout;
         }
@@ -288,10 +287,10 @@ impl Inner {
             max_age: config.max_connection_age,
             write_timeout: config.write_timeout,
             max_head_bytes: config.max_head_bytes,
+            early_data: config.http3.early_data,
             network: http3.dialer.name(),
         };
-        let opened = Link::open(conn, options).await;
-        opened.map_err(|error| ClientError::connect(&way.addr, error))
+        Ok(Link::open(conn, options))
     }
 
     /// Why a request that is to go over HTTP/3 alone cannot.
@@ -304,7 +303,7 @@ impl Inner {
         } else if self.http3.is_none() {
             "HTTP/3 needs a network library of streams; add one by `with_stream_dialer`"
         } else if target.may_use_http3() {
-            "upgrades and CONNECT do not go over HTTP/3 here; let another version be spoken"
+            "upgrades do not go over HTTP/3: ask for a tunnel by an extended CONNECT"
         } else {
             "HTTP/3 does not go over Unix sockets; let another version be spoken"
         };

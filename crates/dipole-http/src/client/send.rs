@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use dipole_net::Conn;
 use http::header::UPGRADE;
-use http::{Extensions, Method, Response, StatusCode, request};
+use http::{Extensions, Method, Response, StatusCode, request, uri};
 
 use super::connect::Connected;
 use super::error::{ClientError, ClientErrorKind, Deadline};
 use super::pool::{Dialling, Lease, Origin, Preference, Stream, Turn};
 use super::race::Way;
-use super::route::{Route, Target};
+use super::route::{Route, Security, Target};
 use super::{Forwarding, Inner, ProtocolChoice, ReportConnection, Via};
 use crate::Body;
 use crate::h1::client::{Ask, Sending, exchange, upgrade};
 use crate::h2::client::{self as h2, Link, LinkOptions, Question, Repeat};
-use crate::h3::client::{self as h3, Reserved};
+use crate::h3::client::{self as h3, Early, Reserved};
 
 /// How often a request is sent that HTTP/2 servers have not looked at.
 const MAX_STREAM_TRIES: usize = 4;
@@ -23,13 +23,16 @@ const MAX_STREAM_TRIES: usize = 4;
 /// What the pool knows the proxy by that forwards plain requests; no authority has a space.
 const FORWARDED: &str = " forwarded";
 
+/// And the one that makes tunnels over HTTP/3.
+const TUNNELLED: &str = " tunnelled";
+
 /// What a request needs of its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Manner {
     Any,
     /// A connection of HTTP/1.1 that it may turn into something else.
     Upgrade,
-    /// A stream of HTTP/2 that is a tunnel (RFC 8441).
+    /// A stream of HTTP/2 or HTTP/3 that is a tunnel (RFC 8441, RFC 9220).
     ExtendedConnect,
 }
 
@@ -51,7 +54,9 @@ impl Manner {
         if parts.method == Method::CONNECT {
             match parts.extensions.get::<hyper::ext::Protocol>() {
                 Some(_) => Self::ExtendedConnect,
-                None if protocol == ProtocolChoice::Http2 => Self::Any,
+                None if matches!(protocol, ProtocolChoice::Http2 | ProtocolChoice::Http3) => {
+                    Self::Any
+                }
                 None => Self::Upgrade,
             }
         } else if !matches!(protocol, ProtocolChoice::Http2 | ProtocolChoice::Http3)
@@ -80,7 +85,10 @@ impl Inner {
                 headers = Some(Box::new(forwarding.headers(&parts.headers)));
                 self.pool.origin(route.security, FORWARDED, || forwarding.target())
             }
-            None => self.origin(&route, &parts.extensions)?,
+            None => match self.tunneller(parts) {
+                Some(origin) => origin,
+                None => self.origin(&route, &parts.extensions)?,
+            },
         };
         let ask = Ask {
             method: &parts.method,
@@ -113,7 +121,8 @@ impl Inner {
         let target = &origin.target;
         let is_idempotent = question.ask.method.is_idempotent();
         let mut preference = Preference::Kept;
-        let mut may_use_http3 = manner == Manner::Any && target.may_use_http3();
+        let mut may_use_http3 = target.may_use_http3();
+        let mut early = Early::May;
         // An HTTP/3 connection has ended with the request on it.
         let mut was_lost = false;
         let mut tries = 0;
@@ -173,23 +182,35 @@ impl Inner {
                 Ready::Http3 { stream, way, was_used } => {
                     tries += 1;
                     sending.record();
-                    let alt_used = way.alt_used.as_deref();
-                    let outcome = Box::pin(h3::exchange(stream, question, alt_used, sending));
                     let can_fall_back = target.protocol != ProtocolChoice::Http3;
-                    let fault = match outcome.await {
-                        // RFC 7838 6: that place is none of this origin's.
-                        Ok(response)
-                            if response.status() == StatusCode::MISDIRECTED_REQUEST
-                                && can_fall_back
-                                && sending.rewind() =>
-                        {
-                            self.http3_failed(target, &way);
-                            may_use_http3 = false;
-                            continue;
+                    // RFC 8470 5.2: it was too early. RFC 7838 6: that place is none of this
+                    // origin's.
+                    let refusals: &[StatusCode] = match (early, can_fall_back) {
+                        (Early::May, true) => {
+                            &[StatusCode::TOO_EARLY, StatusCode::MISDIRECTED_REQUEST]
                         }
+                        (Early::May, false) => &[StatusCode::TOO_EARLY],
+                        (Early::MayNot, true) => &[StatusCode::MISDIRECTED_REQUEST],
+                        (Early::MayNot, false) => &[],
+                    };
+                    let alt_used = way.alt_used.as_deref();
+                    let how = h3::Manner { alt_used, early, refusals };
+                    let outcome = Box::pin(h3::exchange(stream, question, how, sending));
+                    let fault = match outcome.await {
                         Ok(response) => return Ok(response),
                         Err(fault) => fault,
                     };
+                    if let h3::FaultKind::Refused(status) = fault.kind
+                        && sending.rewind()
+                    {
+                        if status == StatusCode::TOO_EARLY {
+                            early = Early::MayNot;
+                        } else {
+                            self.http3_failed(target, &way);
+                            may_use_http3 = false;
+                        }
+                        continue;
+                    }
                     // One that was good before may have ended in order.
                     let is_gone = !was_used && fault.is_of_connection();
                     if can_fall_back && (is_gone || fault.is_silence()) {
@@ -197,7 +218,7 @@ impl Inner {
                     }
                     may_use_http3 &= !fault.falls_back || !can_fall_back;
                     let may_repeat = match fault.repeat {
-                        Repeat::Any => true,
+                        Repeat::Any => can_fall_back || !fault.falls_back,
                         // Another version may be better off.
                         Repeat::IfIdempotent => {
                             is_idempotent
@@ -254,6 +275,20 @@ impl Inner {
         let forwarding = self.forwarding.as_ref()?;
         let is_free = self.only.is_none() && extensions.get::<Via>().is_none();
         (is_free && manner == Manner::Any && forwarding.applies(route)).then_some(forwarding)
+    }
+
+    /// The proxy that is asked for a tunnel over HTTP/3: the URI names the tunnel's other end, and
+    /// the certificate is the proxy's. `None` where it is no such request.
+    fn tunneller(&self, parts: &request::Parts) -> Option<Arc<Origin>> {
+        let protocol = self.config.protocol;
+        let is_tunnel = parts.method == Method::CONNECT && parts.uri.scheme().is_none();
+        let only = self.only.as_ref().filter(|_| is_tunnel && protocol == ProtocolChoice::Http3)?;
+        let authority = uri::Authority::try_from(only.to_string()).ok()?;
+        Some(self.pool.origin(Security::Tls, TUNNELLED, || Target {
+            addr: only.clone(),
+            is_pinned: true,
+            ..Target::of(&authority, Security::Tls, protocol)
+        }))
     }
 
     fn origin(

@@ -6,12 +6,27 @@
 /// limit of a field section (RFC 9114 section 4.2.2), and `header_timeout` that of each head and of
 /// the first request. How many requests a connection has under way, and what it may send of them
 /// unread, is the network's: [`StreamOptions`](dipole_net::StreamOptions) of where it listens.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Http3Config {
-    /// Takes extended CONNECT (RFC 9220). The service gets the request with a
-    /// `hyper::ext::Protocol`, and after its 2xx the two bodies are the tunnel; hyper's upgrades,
-    /// which only hyper can make, are not there, and so nor is axum's `WebSocketUpgrade`. Hence the
-    /// default, false: browsers then open WebSockets over HTTP/1.1 or HTTP/2.
+    /// Takes extended CONNECT (RFC 9220), for WebSocket over HTTP/3. The service gets the request
+    /// with a `hyper::ext::Protocol`. After a 2xx without a body, `hyper::upgrade::on` gives the
+    /// tunnel, as axum's `WebSocketUpgrade` has it; after one with a body, the two bodies are the
+    /// tunnel. Default true.
     pub extended_connect: bool,
+    /// Requests that a client may break off within ten seconds before it has the whole answer,
+    /// beyond those that it has answers for: each whole answer makes up for one. Beyond it the
+    /// connection is closed with `H3_EXCESSIVE_LOAD` (rapid reset, CVE-2023-44487). Default 500.
+    pub max_resets: u32,
+    /// Frames and streams that ask for nothing (frames of unknown types, `PRIORITY_UPDATE` among
+    /// them, empty DATA, `MAX_PUSH_ID`, GOAWAY, unidirectional streams) that a client may send
+    /// within ten seconds beyond those that go with its requests: each whole answer makes up for
+    /// ten of them. Beyond it the connection is closed with `H3_EXCESSIVE_LOAD`. Default 1,000.
+    pub max_control_frames: u32,
+}
+
+impl Default for Http3Config {
+    fn default() -> Self {
+        Self { extended_connect: true, max_resets: 500, max_control_frames: 1000 }
+    }
 }

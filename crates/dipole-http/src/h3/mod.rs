@@ -1,16 +1,22 @@
 //! HTTP/3 (RFC 9114), over any connection of streams.
 //!
-//! | folder | what it is |
+//! | folder or file | what it is |
 //! |---|---|
-//! | `client/` | the client's end of a connection, by the crate `h3` |
+//! | `client/` | the client's end of a connection |
 //! | `codec/` | frames, field sections and settings as bytes in and bytes out |
-//! | `server/` | the server's end of a connection, on `codec/` |
-//! | `quic/` | what the crate `h3` asks of QUIC, over `dyn StreamConn` |
+//! | `server/` | the server's end of a connection |
+//! | `control.rs` | the streams of the connection itself, of either end |
+//! | `reading.rs` | a message as it comes on its stream |
+//! | `writing.rs` | a message as it goes out on its stream |
+//! | `upgrade.rs` | a stream as what `hyper::upgrade::on` gives |
 
 pub(crate) mod client;
 pub(crate) mod codec;
 mod config;
-pub(crate) mod quic;
+mod control;
+mod reading;
 pub(crate) mod server;
+mod upgrade;
+mod writing;
 
 pub use self::config::Http3Config;

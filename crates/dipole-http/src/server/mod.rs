@@ -7,6 +7,7 @@ mod arriving;
 mod connection;
 mod date;
 mod deadline;
+mod excess;
 mod exchanges;
 mod generations;
 mod grpc;
@@ -33,6 +34,7 @@ use self::alt_svc::{Advertised, Bound};
 pub use self::alt_svc::AltSvc;
 pub use self::answer::{Answer, AnswerBody};
 pub(crate) use self::deadline::Deadline;
+pub(crate) use self::excess::Excess;
 pub use self::exchanges::Exchanges;
 use self::generations::Generations;
 

@@ -1,15 +1,18 @@
 //! The client and the server, in virtual time on the simulated network.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use dipole_http::{
     Body, Client, ClientConfig, ClientErrorKind, Drained, ProtocolChoice, Server, ServerHandle,
 };
+use dipole_net::ListenOptions;
 use dipole_sim::{Config, Network};
 use http::{Request, Response, Version};
 use http_body_util::BodyExt;
+use tokio::sync::Barrier;
 
 use crate::far::read;
 
@@ -77,4 +80,39 @@ async fn a_server_that_drains_under_load_loses_no_request_that_it_has_begun() {
     let request = Request::get("https://far/").body(Body::empty()).expect("a request");
     let error = client.request(request).await.expect_err("nobody is there");
     assert_eq!(error.kind(), ClientErrorKind::Connect, "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_requests_of_one_connection_are_inside_their_handlers_at_the_same_moment() {
+    let barrier = Arc::new(Barrier::new(1000));
+    let service = tower::service_fn(move |_: Request<Body>| {
+        let barrier = Arc::clone(&barrier);
+        async move {
+            barrier.wait().await;
+            Ok::<_, Infallible>(Response::new(Body::full("together")))
+        }
+    });
+    let network = Network::new(Config::default());
+    let streams = network.streams().protocols([Bytes::from_static(b"h3")]);
+    let mut options = ListenOptions::default();
+    options.streams.streams = 1000;
+    let server = Server::new(service).listen_with("far:443", streams.clone(), options);
+    let _server = server.spawn().expect("nobody listens there");
+    let mut config = ClientConfig::default();
+    config.protocol = ProtocolChoice::Http3;
+    config.max_connections_per_host = Some(1);
+    let builder = Client::builder().with_dialer(network.clone()).with_stream_dialer(streams);
+    let client = builder.config(config).build();
+    let asked: Vec<_> = (0..1000)
+        .map(|_| {
+            let client = client.clone();
+            let request = Request::get("https://far/").body(Body::empty()).expect("a request");
+            tokio::spawn(async move { client.request(request).await })
+        })
+        .collect();
+    for asked in asked {
+        let response = asked.await.expect("no panic").expect("a response");
+        assert_eq!(read(response).await.expect("whole").0, "together");
+    }
+    assert_eq!(network.stats().dials, 1);
 }

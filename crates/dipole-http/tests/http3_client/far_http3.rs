@@ -106,9 +106,14 @@ impl Far3 {
 
     /// The next connection, with its settings.
     pub(crate) async fn accept(&mut self) -> Peer {
+        self.accept_with(&[]).await
+    }
+
+    /// The next connection, with these settings.
+    pub(crate) async fn accept_with(&mut self, settings: &[u8]) -> Peer {
         let peer = self.accept_silent().await;
         let mut control = peer.conn.open_uni_stream_sync().await.expect("credit");
-        let settings = [integer(0), frame(SETTINGS, &[])].concat();
+        let settings = [integer(0), frame(SETTINGS, settings)].concat();
         control.write_all(&settings).await.expect("the client is there");
         *peer.control.lock().await = Some(control);
         peer

@@ -136,6 +136,6 @@ async fn the_server_says_its_settings_first() {
     let client = site.connect_bare().await;
     let mut control = client.conn.accept_uni_stream().await.unwrap();
     let begin = control.read().await.unwrap().unwrap();
-    // The type, SETTINGS, and the limit of a field section.
-    assert_eq!(&begin[..], b"\x00\x04\x03\x06\x50\x00");
+    // The type, SETTINGS, the limit of a field section, and extended CONNECT.
+    assert_eq!(&begin[..], b"\x00\x04\x05\x06\x50\x00\x08\x01");
 }

@@ -14,6 +14,8 @@ mod client_gone;
 mod deadlines;
 mod drain;
 mod faults;
+mod floods;
 mod requests;
 mod side_by_side;
 mod uploads;
+mod web_socket;

@@ -215,13 +215,13 @@ async fn an_extended_connect_is_a_tunnel_where_it_is_taken() {
         (":authority", "a"),
         (":path", "/"),
     ];
-    let site = Site::configured(tunnel.clone(), |config| config.http3.extended_connect = true);
+    let site = Site::new(tunnel.clone());
     let client = site.connect().await;
     let mut stream = client.begin_with(&fields).await;
     stream.send.write_all(&data(b"tunnelled")).await.unwrap();
     stream.send.close().await.unwrap();
     assert_eq!(answer_text(&mut stream).await, "tunnelled");
-    let site = Site::new(tunnel);
+    let site = Site::configured(tunnel, |config| config.http3.extended_connect = false);
     let client = site.connect().await;
     let mut stream = client.begin_with(&fields).await;
     assert_eq!(reset_code(&mut stream.receive).await, code::MESSAGE_ERROR);

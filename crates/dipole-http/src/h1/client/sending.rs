@@ -101,6 +101,11 @@ impl Sending {
         self.record = Record::On { pieces: VecDeque::new(), bytes: 0 };
     }
 
+    /// True where [`rewind`](Self::rewind) would do.
+    pub(crate) fn can_rewind(&self) -> bool {
+        self.framing == Framing::Unsaid || matches!(self.record, Record::On { .. })
+    }
+
     /// Begins anew, on another connection. False when what was sent is not known any more; then
     /// nothing is changed.
     pub(crate) fn rewind(&mut self) -> bool {

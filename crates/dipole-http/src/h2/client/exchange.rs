@@ -25,6 +25,13 @@ pub(crate) struct Question<'a> {
     pub(crate) extensions: &'a Extensions,
 }
 
+impl Question<'_> {
+    /// What an extended CONNECT asks for (RFC 8441, RFC 9220).
+    pub(crate) fn protocol(&self) -> Option<&hyper::ext::Protocol> {
+        self.extensions.get().filter(|_| *self.ask.method == Method::CONNECT)
+    }
+}
+
 /// Sends a request on a stream of `link` and waits for the response's head. `stream` is dropped
 /// when both bodies have ended.
 ///

@@ -3,57 +3,27 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use tokio::time::Instant;
 
 use super::frames::{CONTINUATION, DATA, FrameHead, Frames, GOAWAY, HEADERS};
 use crate::HttpService;
 use crate::runtime::ConnIo;
-use crate::server::Exchanges;
+use crate::server::{Excess, Exchanges};
 
-/// After so long, what was too much before is forgiven.
-const SPAN: Duration = Duration::from_secs(10);
 /// So many frames a request's or response's frame makes up for: whoever transfers much has to
 /// acknowledge much, and may measure the connection meanwhile.
 const MADE_UP_FOR: u32 = 10;
 /// RFC 9113 section 7.
 const ENHANCE_YOUR_CALM: u32 = 11;
 
-/// How much a client has sent that asks for nothing, beyond what goes with requests.
-#[derive(Debug)]
-struct Excess {
-    frames: u32,
-    most: u32,
-    /// When counting began, or was last forgiven.
-    since: Instant,
-}
-
-impl Excess {
-    fn count(&mut self, head: FrameHead) {
-        match head.kind {
-            DATA | HEADERS if head.length > 0 || head.flags & 1 == 1 => self.make_up(),
-            // hyper bounds these by itself.
-            CONTINUATION => {}
-            _ => self.frames = self.frames.saturating_add(1),
-        }
-    }
-
-    fn make_up(&mut self) {
-        self.frames = self.frames.saturating_sub(MADE_UP_FOR);
-    }
-
-    fn is_too_much(&mut self, now: impl FnOnce() -> Instant) -> bool {
-        if self.frames <= self.most {
-            return false;
-        }
-        let now = now();
-        if now - self.since < SPAN {
-            return true;
-        }
-        (self.frames, self.since) = (0, now);
-        false
+/// Counts a frame of the client.
+fn count(excess: &mut Excess, head: FrameHead) {
+    match head.kind {
+        DATA | HEADERS if head.length > 0 || head.flags & 1 == 1 => excess.make_up(MADE_UP_FOR),
+        // hyper bounds these by itself.
+        CONTINUATION => {}
+        _ => _ = excess.count(1),
     }
 }
 
@@ -72,6 +42,7 @@ pub(super) struct Calm<S> {
     exchanges: Exchanges<S>,
     incoming: Frames,
     outgoing: Frames,
+    /// Of what asks for nothing, beyond what goes with requests.
     excess: Excess,
     /// The client's highest stream.
     last_stream: u32,
@@ -86,7 +57,7 @@ impl<S: HttpService> Calm<S> {
             exchanges,
             incoming: Frames::of_client(),
             outgoing: Frames::of_server(),
-            excess: Excess { frames: 0, most, since: Instant::now() },
+            excess: Excess::new(most),
             last_stream: 0,
             state: State::Watched,
         }
@@ -131,12 +102,12 @@ impl<S: HttpService> Read for Calm<S> {
             let given = &held[..held.len().min(buffer.remaining())];
             let (excess, last_stream) = (&mut this.excess, &mut this.last_stream);
             this.incoming.pass(given, |head| {
-                excess.count(head);
+                count(excess, head);
                 if head.kind == HEADERS {
                     *last_stream = (*last_stream).max(head.stream);
                 }
             });
-            if !this.excess.is_too_much(Instant::now) {
+            if !this.excess.is_too_much() {
                 return Read::poll_read(Pin::new(&mut this.io), cx, buffer);
             }
             this.part();
@@ -157,7 +128,7 @@ impl<S: HttpService> Write for Calm<S> {
         let excess = &mut this.excess;
         this.outgoing.pass(&data[..written], |head| {
             if matches!(head.kind, DATA | HEADERS) {
-                excess.make_up();
+                excess.make_up(MADE_UP_FOR);
             }
         });
         Poll::Ready(Ok(written))

@@ -39,6 +39,12 @@ pub struct Http3ClientConfig {
     pub keep_alive_interval: Option<Duration>,
     /// How long nothing may come from a server until it is taken for gone. Default 30 s.
     pub peer_timeout: Duration,
+    /// Sends safe requests without a body before the handshake has ended (0-RTT, RFC 8470), where
+    /// the server has been spoken with before. An attacker may replay them, which a server is asked
+    /// to bear only where it has said that it takes early data. All other requests wait for the
+    /// handshake, and so does one that is answered with 425 (Too Early), before it is sent again.
+    /// Default false.
+    pub early_data: bool,
 }
 
 impl Default for Http3ClientConfig {
@@ -55,6 +61,7 @@ impl Default for Http3ClientConfig {
             send_window: 1024 * 1024,
             keep_alive_interval: Some(Duration::from_secs(10)),
             peer_timeout: Duration::from_secs(30),
+            early_data: false,
         }
     }
 }

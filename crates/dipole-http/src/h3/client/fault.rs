@@ -1,12 +1,13 @@
 //! What went wrong, and whether the request may go out again.
 
-use dipole_net::{Error, ErrorKind, Initiator};
-use h3::error::{Code, ConnectionError, StreamError};
-use h3::quic::ConnectionErrorIncoming;
+use dipole_net::{Error, ErrorKind, Initiator, StreamConn};
+use http::StatusCode;
 
-use super::link::Link;
 use crate::h2::client::Repeat;
-use crate::h3::quic::failure;
+use crate::h3::codec::code;
+use crate::h3::codec::fields::SectionFault;
+use crate::h3::codec::frames::{self, FrameFault};
+use crate::h3::reading::{Ends, ReadFault, Reading};
 use crate::{BodyError, BoxError};
 
 /// Why there is no response.
@@ -39,6 +40,10 @@ pub(crate) enum FaultKind {
     TooManyInterim,
     /// The request's head is larger than the server takes.
     RequestTooLarge,
+    /// The server takes no extended CONNECT.
+    NoTunnels,
+    /// The server has not looked at the request, and says so by this status.
+    Refused(StatusCode),
     /// The host or path is none that HTTP/3 can carry.
     Host,
     /// The request's body failed.
@@ -54,45 +59,58 @@ impl Fault {
 
     /// The server has not looked at the request.
     pub(super) fn unprocessed(error: Error) -> Self {
-        let kind = FaultKind::Connection(error);
-        Self { kind, repeat: Repeat::Any, falls_back: false }
+        Self { repeat: Repeat::Any, ..Self::new(FaultKind::Connection(error)) }
     }
 
-    /// Sorts an error of a request that could not be sent on `link`.
-    pub(super) fn of_sending(error: &StreamError, link: &Link) -> Self {
-        match error {
-            StreamError::HeaderTooBig { .. } => Self::new(FaultKind::RequestTooLarge),
-            // RFC 9114 5.2: nothing of it has left this machine.
-            StreamError::RemoteClosing { .. } => Self::unprocessed(ErrorKind::Closed.into()),
-            // The server may say why on the other half, but nothing of it is read here.
-            error => Self::of(error, link),
+    pub(super) fn malformed(text: &'static str) -> Self {
+        Self::new(FaultKind::Malformed(text.into()))
+    }
+
+    /// Sorts an error of the network that came in place of a response.
+    pub(super) fn of(error: Error) -> Self {
+        match error.kind() {
+            ErrorKind::StreamReset { code, .. } | ErrorKind::StreamStopped { code } => {
+                let code = *code;
+                let kind = ErrorKind::StreamReset { code, by: Initiator::Peer };
+                match code {
+                    code::REQUEST_REJECTED => Self::unprocessed(kind.into()),
+                    code::VERSION_FALLBACK => {
+                        Self { falls_back: true, ..Self::unprocessed(kind.into()) }
+                    }
+                    _ => Self::new(FaultKind::Connection(kind.into())),
+                }
+            }
+            ErrorKind::EarlyDataRejected => Self::unprocessed(error),
+            _ => match broken_rule(&error) {
+                Some(rule) => Self::new(FaultKind::Malformed(rule.into())),
+                None if error.is_timeout() => {
+                    Self { repeat: Repeat::IfIdempotent, ..Self::new(FaultKind::Unresponsive) }
+                }
+                None => {
+                    let kind = FaultKind::Connection(error);
+                    Self { repeat: Repeat::IfIdempotent, ..Self::new(kind) }
+                }
+            },
         }
     }
 
-    /// Sorts an error that came in place of a response.
-    pub(super) fn of(error: &StreamError, link: &Link) -> Self {
-        match sort(error, link) {
-            Sorted::Reset(code) => {
-                let error = ErrorKind::StreamReset { code, by: Initiator::Peer }.into();
-                if code == Code::H3_REQUEST_REJECTED.value() {
-                    return Self::unprocessed(error);
-                }
-                if code == Code::H3_VERSION_FALLBACK.value() {
-                    return Self { falls_back: true, ..Self::unprocessed(error) };
-                }
-                Self::new(FaultKind::Connection(error))
+    /// Sorts what was wrong with what came in place of a response, and ends what it ends.
+    pub(super) fn of_reading(
+        fault: ReadFault,
+        reading: &mut Reading,
+        conn: &dyn StreamConn,
+    ) -> Self {
+        match fault {
+            ReadFault::Network(error) => Self::of(error),
+            // More than was asked for; the stream cannot be read on, the connection can.
+            ReadFault::Frames(FrameFault::TooLong) | ReadFault::Section(SectionFault::TooLarge) => {
+                reading.cancel(code::EXCESSIVE_LOAD);
+                Self::new(FaultKind::HeadTooLarge)
             }
-            Sorted::EarlyDataRejected(error) => Self::unprocessed(error),
-            Sorted::Network(error) => {
-                let kind = FaultKind::Connection(error);
-                Self { kind, repeat: Repeat::IfIdempotent, falls_back: false }
+            fault => {
+                end(&fault, reading, conn);
+                Self::malformed(fault.text())
             }
-            Sorted::Unresponsive => {
-                let kind = FaultKind::Unresponsive;
-                Self { kind, repeat: Repeat::IfIdempotent, falls_back: false }
-            }
-            Sorted::TooLarge => Self::new(FaultKind::HeadTooLarge),
-            Sorted::Malformed(what) => Self::new(FaultKind::Malformed(what.into())),
         }
     }
 
@@ -113,72 +131,53 @@ impl Fault {
     }
 }
 
-/// What an error means for the body that it cut short.
-pub(super) fn of_body(error: &StreamError, link: &Link) -> BodyError {
-    match sort(error, link) {
-        Sorted::Reset(code) => {
-            let kind = ErrorKind::StreamReset { code, by: Initiator::Peer };
-            BodyError::Connection(kind.into())
+/// What a fault means for the body that it cut short; ends what it ends.
+pub(super) fn of_body(fault: ReadFault, reading: &mut Reading, conn: &dyn StreamConn) -> BodyError {
+    match fault {
+        ReadFault::Network(error) if broken_rule(&error).is_some() => {
+            BodyError::Malformed("the server broke the rules of HTTP/3")
         }
-        Sorted::Network(error) | Sorted::EarlyDataRejected(error) => BodyError::Connection(error),
-        Sorted::Unresponsive => {
+        ReadFault::Network(error) if error.is_timeout() => {
             let text = "nothing comes from the server any more";
             BodyError::Connection(Error::with_message(ErrorKind::TimedOut, text))
         }
-        Sorted::TooLarge => BodyError::Malformed("the trailers are larger than allowed"),
-        Sorted::Malformed(_) => BodyError::Malformed("the server broke the rules of HTTP/3"),
+        ReadFault::Network(error) => BodyError::Connection(error),
+        ReadFault::Shorter => BodyError::Connection(ErrorKind::Eof.into()),
+        fault => {
+            end(&fault, reading, conn);
+            BodyError::Malformed(match fault {
+                ReadFault::Longer => "it is longer than its content-length",
+                ReadFault::Frames(FrameFault::TooLong)
+                | ReadFault::Section(SectionFault::TooLarge) => {
+                    "the trailers are larger than allowed"
+                }
+                _ => "the server broke the rules of HTTP/3",
+            })
+        }
     }
 }
 
-enum Sorted {
-    /// The server broke the stream off.
-    Reset(u64),
-    Network(Error),
-    EarlyDataRejected(Error),
-    Unresponsive,
-    TooLarge,
-    Malformed(String),
+/// Ends what a fault ends: the connection, or the stream.
+fn end(fault: &ReadFault, reading: &mut Reading, conn: &dyn StreamConn) {
+    match (fault, fault.ends()) {
+        // RFC 9114 4.6: no push was allowed.
+        (ReadFault::Unexpected(frames::PUSH_PROMISE), _) => {
+            conn.close_with_error(code::ID_ERROR, fault.text().as_bytes());
+        }
+        (_, Ends::Connection(code)) => conn.close_with_error(code, fault.text().as_bytes()),
+        (_, Ends::Message(code)) => reading.cancel(code),
+        (_, Ends::Nothing) => {}
+    }
 }
 
-fn sort(error: &StreamError, link: &Link) -> Sorted {
-    match error {
-        StreamError::RemoteTerminate { code, .. } => Sorted::Reset(code.value()),
-        StreamError::HeaderTooBig { .. } => Sorted::TooLarge,
-        StreamError::RemoteClosing { .. } => Sorted::Network(ErrorKind::Closed.into()),
-        StreamError::ConnectionError { 0: connection, .. } => {
-            // What the library knows of its end says most: also who ended it.
-            let known = failure(error).or_else(|| link.why_closed());
-            match known {
-                Some(known) if known.is_timeout() => Sorted::Unresponsive,
-                Some(known) => match known.kind() {
-                    ErrorKind::Application { code, by: Initiator::Local, .. }
-                        if *code != Code::H3_NO_ERROR.value() =>
-                    {
-                        Sorted::Malformed(connection.to_string())
-                    }
-                    _ => Sorted::Network(known),
-                },
-                None => match connection {
-                    ConnectionError::Timeout { .. } => Sorted::Unresponsive,
-                    ConnectionError::Remote {
-                        0: ConnectionErrorIncoming::ApplicationClose { error_code },
-                        ..
-                    } => {
-                        let reason = bytes::Bytes::new();
-                        let by = Initiator::Peer;
-                        let kind = ErrorKind::Application { code: *error_code, reason, by };
-                        Sorted::Network(kind.into())
-                    }
-                    other => Sorted::Malformed(other.to_string()),
-                },
-            }
+/// What the server has done for which this end has closed the connection; `None` when it has not.
+fn broken_rule(error: &Error) -> Option<String> {
+    match error.kind() {
+        ErrorKind::Application { code, reason, by: Initiator::Local }
+            if *code != code::NO_ERROR =>
+        {
+            Some(String::from_utf8_lossy(reason).into_owned())
         }
-        other => match failure(other) {
-            Some(error) if *error.kind() == ErrorKind::EarlyDataRejected => {
-                Sorted::EarlyDataRejected(error)
-            }
-            Some(error) => Sorted::Network(error),
-            None => Sorted::Malformed(other.to_string()),
-        },
+        _ => None,
     }
 }

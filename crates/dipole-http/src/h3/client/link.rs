@@ -1,34 +1,29 @@
 //! A connection, its task, and how many requests it takes.
 
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use dipole_net::{Error, ErrorKind, Stream, StreamConn};
-use h3::client::{Connection, SendRequest};
-use h3::error::Code;
+use dipole_net::{Error, Stream, StreamConn};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
 use crate::ConnectionReport;
-use crate::h3::quic::{Opened, QuicConn, QuicOpener};
+use crate::h3::codec::code;
+use crate::h3::codec::settings::Settings;
+use crate::h3::control::{Broken, Control, Role};
 
-/// No request is turned away by the server.
-const NO_GOAWAY: u64 = u64::MAX;
-
-/// One HTTP/3 connection to a server. Its task ends when this is dropped.
+/// One HTTP/3 connection to a server. It is closed when this is dropped.
 pub(crate) struct Link {
     conn: Arc<dyn StreamConn>,
-    /// Closes the connection when it is dropped.
-    sender: Mutex<SendRequest<QuicOpener, Bytes>>,
-    /// Where `sender` finds the streams that are open already.
-    opened: Opened,
     shared: Arc<Shared>,
     options: LinkOptions,
     born: Instant,
     report: ConnectionReport,
+    /// The handshake has ended.
+    is_established: AtomicBool,
 }
 
 /// How long a connection is used, and for how much.
@@ -44,6 +39,8 @@ pub(crate) struct LinkOptions {
     pub(crate) write_timeout: Option<Duration>,
     /// A response's head, and as much for its trailers.
     pub(crate) max_head_bytes: usize,
+    /// The connection may be there before its handshake has ended.
+    pub(crate) early_data: bool,
     /// The name of the network library below.
     pub(crate) network: &'static str,
 }
@@ -51,8 +48,15 @@ pub(crate) struct LinkOptions {
 /// What the connection's task and those who use the connection both know.
 struct Shared {
     usage: Mutex<Usage>,
+    /// What the server has said on its control stream.
+    said: watch::Sender<Said>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Said {
+    settings: Option<Settings>,
     /// Requests from this stream on the server does not look at (RFC 9114 section 5.2).
-    goaway: watch::Receiver<u64>,
+    goaway: Option<u64>,
 }
 
 struct Usage {
@@ -76,35 +80,25 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Link {
     /// Begins HTTP/3 on a connection, and gives what its task is to run.
-    ///
-    /// # Errors
-    /// The connection's own.
-    pub(crate) async fn open(
-        conn: Box<dyn StreamConn>,
-        options: LinkOptions,
-    ) -> Result<(Self, LinkTask), Error> {
+    pub(crate) fn open(conn: Box<dyn StreamConn>, options: LinkOptions) -> (Self, LinkTask) {
         let conn: Arc<dyn StreamConn> = Arc::from(conn);
         let report = ConnectionReport::of_streams(&*conn, options.network);
-        let quic = QuicConn::new(Arc::clone(&conn), options.max_head_bytes);
-        let (opened, goaway) = (quic.opened(), quic.goaway());
-        let mut builder = h3::client::builder();
-        builder.send_grease(false).max_field_section_size(options.max_head_bytes as u64);
-        let begun = builder.build(quic).await;
-        let (driver, sender) = begun.map_err(|error| {
-            let known = why_closed(&*conn);
-            known.unwrap_or_else(|| Error::with_source(ErrorKind::Closed, error))
-        })?;
         let born = Instant::now();
         let usage = Usage { streams: 0, idle_since: born, is_retired: false };
-        let shared = Arc::new(Shared { usage: Mutex::new(usage), goaway });
+        let said = watch::Sender::default();
+        let shared = Arc::new(Shared { usage: Mutex::new(usage), said });
+        let limit = u64::try_from(options.max_head_bytes).ok();
         let task = LinkTask {
             conn: Arc::clone(&conn),
-            driver,
             shared: Arc::clone(&shared),
             idle_timeout: options.idle_timeout,
+            settings: Settings {
+                max_field_section: limit.filter(|&limit| limit < 1 << 62),
+                extended_connect: false,
+            },
         };
-        let sender = Mutex::new(sender);
-        Ok((Self { conn, sender, opened, shared, options, born, report }, task))
+        let is_established = AtomicBool::new(!options.early_data);
+        (Self { conn, shared, options, born, report, is_established }, task)
     }
 
     pub(super) fn report(&self) -> &ConnectionReport {
@@ -115,18 +109,44 @@ impl Link {
         &self.options
     }
 
-    /// What sends one request, on the stream that `reserved` has.
-    pub(super) fn sender(&self, reserved: &mut Reserved) -> SendRequest<QuicOpener, Bytes> {
-        if let Some(stream) = reserved.stream.take() {
-            self.opened.put(stream);
+    pub(super) fn conn(&self) -> &Arc<dyn StreamConn> {
+        &self.conn
+    }
+
+    /// Waits until the handshake has ended: before, what is sent may be replayed.
+    ///
+    /// # Errors
+    /// What it failed with.
+    pub(super) async fn established(&self) -> Result<(), Error> {
+        if !self.is_established.load(Ordering::Relaxed) {
+            self.conn.handshake_complete().await?;
+            self.is_established.store(true, Ordering::Relaxed);
         }
-        lock(&self.sender).clone()
+        Ok(())
+    }
+
+    /// What the server takes, as far as it has said so.
+    pub(super) fn settings(&self) -> Option<Settings> {
+        self.shared.said.borrow().settings
+    }
+
+    /// Waits for what the server takes. `None`: the connection has ended before.
+    pub(super) async fn known_settings(&self) -> Option<Settings> {
+        let mut said = self.shared.said.subscribe();
+        let known = async { said.wait_for(|said| said.settings.is_some()).await.ok()?.settings };
+        let (mut known, mut closed) = (pin!(known), self.conn.closed());
+        std::future::poll_fn(|cx| match known.as_mut().poll(cx) {
+            Poll::Pending => closed.as_mut().poll(cx).map(|_| None),
+            known => known,
+        })
+        .await
     }
 
     /// Ends when the server has said that it does not look at requests from `stream` on.
     pub(super) async fn turned_away(&self, stream: u64) {
-        let mut goaway = self.shared.goaway.clone();
-        if goaway.wait_for(|first| *first <= stream).await.is_err() {
+        let mut said = self.shared.said.subscribe();
+        let is_turned = |said: &Said| said.goaway.is_some_and(|first| first <= stream);
+        if said.wait_for(is_turned).await.is_err() {
             // The connection has ended, which is told elsewhere.
             std::future::pending::<()>().await;
         }
@@ -186,20 +206,14 @@ impl Link {
 
     fn is_over(&self, usage: &Usage) -> bool {
         usage.is_retired
-            || *self.shared.goaway.borrow() != NO_GOAWAY
+            || self.shared.said.borrow().goaway.is_some()
             || self.options.max_age.is_some_and(|age| self.born.elapsed() >= age)
-    }
-
-    /// Why the connection has ended; `None` when it has not.
-    pub(super) fn why_closed(&self) -> Option<Error> {
-        why_closed(&*self.conn)
     }
 }
 
-fn why_closed(conn: &dyn StreamConn) -> Option<Error> {
-    match conn.closed().as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(error) => Some(error),
-        Poll::Pending => None,
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.conn.close_with_error(code::NO_ERROR, b"");
     }
 }
 
@@ -207,10 +221,19 @@ impl Reserved {
     pub(crate) fn link(&self) -> &Arc<Link> {
         &self.link
     }
+
+    /// The stream, once.
+    pub(super) fn take_stream(&mut self) -> Option<Stream> {
+        self.stream.take()
+    }
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
+        if let Some(mut unused) = self.stream.take() {
+            unused.send.cancel_write(code::REQUEST_CANCELLED);
+            unused.receive.cancel_read(code::REQUEST_CANCELLED);
+        }
         self.link.end_stream();
     }
 }
@@ -218,28 +241,34 @@ impl Drop for Reserved {
 /// What a connection's task runs.
 pub(crate) struct LinkTask {
     conn: Arc<dyn StreamConn>,
-    driver: Connection<QuicConn, Bytes>,
     shared: Arc<Shared>,
     idle_timeout: Duration,
+    settings: Settings,
 }
 
 impl LinkTask {
     /// Runs it on the current runtime. `slot` is dropped when the connection has ended.
     pub(crate) fn spawn(self, slot: impl Send + Sync + 'static) {
-        let Self { conn, driver, shared, idle_timeout } = self;
-        tokio::spawn(run(Running { conn, driver, shared, _slot: slot }, idle_timeout));
+        let Self { conn, shared, idle_timeout, settings } = self;
+        let running = Running { conn: Arc::clone(&conn), shared, _slot: slot };
+        tokio::spawn(async move { run(&*conn, &running, idle_timeout, settings).await });
     }
 }
 
 /// The task's share of a connection; dropped, the connection has ended.
 struct Running<S> {
     conn: Arc<dyn StreamConn>,
-    driver: Connection<QuicConn, Bytes>,
     shared: Arc<Shared>,
     _slot: S,
 }
 
 impl<S> Running<S> {
+    /// Tells what the server has said.
+    fn tell(&self, control: &Control<'_>) {
+        let now = Said { settings: control.settings(), goaway: control.goaway() };
+        self.shared.said.send_if_modified(|said| std::mem::replace(said, now) != now);
+    }
+
     /// Ready when nobody has used the connection for so long.
     fn poll_unused(
         &self,
@@ -265,15 +294,29 @@ impl<S> Drop for Running<S> {
     /// Also when its runtime ends: requests would wait for ever.
     fn drop(&mut self) {
         lock(&self.shared.usage).is_retired = true;
-        self.conn.close_with_error(Code::H3_NO_ERROR.value(), b"");
+        self.conn.close_with_error(code::NO_ERROR, b"");
     }
 }
 
-async fn run<S>(mut running: Running<S>, idle_timeout: Duration) {
+async fn run<S>(
+    conn: &dyn StreamConn,
+    running: &Running<S>,
+    idle_timeout: Duration,
+    settings: Settings,
+) {
+    let mut control = Control::new(conn, Role::Client, settings);
+    let mut closed = conn.closed();
     let mut timer = pin!(tokio::time::sleep(idle_timeout));
     std::future::poll_fn(|cx| {
+        let polled = control.poll(cx);
+        running.tell(&control);
         // Why it ended is told to those whose requests are under way.
-        if running.driver.poll_close(cx).is_ready() {
+        if closed.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if let Err(Broken { code, text }) = polled {
+            tracing::debug!(code, text, "an HTTP/3 server breaks the rules");
+            conn.close_with_error(code, text.as_bytes());
             return Poll::Ready(());
         }
         running.poll_unused(idle_timeout, timer.as_mut(), cx)

@@ -8,7 +8,7 @@
 //! | [`link`] | a connection, its task, and how many requests it takes |
 //! | [`exchange`] | one request out, one response head in |
 //! | [`request`] | a request's head, as HTTP/3 says it |
-//! | [`upload`] | a request's body on its way out |
+//! | [`upload`] | a request on its way out, behind its head |
 //! | [`receiving`] | a response's body on its way in |
 //! | [`fault`] | what went wrong, and whether the request may go out again |
 
@@ -21,6 +21,6 @@ mod request;
 mod upload;
 
 pub use self::config::Http3ClientConfig;
-pub(crate) use self::exchange::exchange;
+pub(crate) use self::exchange::{Early, Manner, exchange};
 pub(crate) use self::fault::FaultKind;
 pub(crate) use self::link::{Link, LinkOptions, LinkTask, Reserved};

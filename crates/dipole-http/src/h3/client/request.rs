@@ -2,52 +2,64 @@
 
 use http::header::{self, HeaderName};
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method};
+use hyper::ext::Protocol;
 
 use super::fault::{Fault, FaultKind};
 use crate::h1::client::Ask;
 use crate::h1::codec::encode::Framing;
 use crate::h2::client::Question;
-
-/// RFC 9114 4.2: fields of the connection are HTTP/1.1's.
-const OF_CONNECTION: [HeaderName; 5] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+use crate::h3::codec::fields::RequestHead;
 
 const ALT_USED: HeaderName = HeaderName::from_static("alt-used");
 
-/// The head that asks `question`, with a body framed as `framing` says. `alt_used` is the
-/// alternative that it goes to (RFC 7838 section 5).
-pub(super) fn head(
-    question: &Question<'_>,
-    framing: Framing,
-    alt_used: Option<&str>,
-) -> Result<Request<()>, Fault> {
-    let mut request = Request::new(());
-    *request.method_mut() = question.ask.method.clone();
-    *request.uri_mut() = uri(question)?;
-    *request.version_mut() = Version::HTTP_3;
-    *request.headers_mut() = fields(question.ask, framing);
-    if let Some(Ok(value)) = alt_used.map(HeaderValue::from_str) {
-        request.headers_mut().insert(ALT_USED, value);
+/// What a request's head says, out of what is asked.
+pub(super) struct Head<'a> {
+    scheme: Option<&'a str>,
+    authority: &'a str,
+    path: Option<&'a str>,
+    protocol: Option<&'a str>,
+    method: &'a str,
+    pub(super) fields: HeaderMap,
+}
+
+impl<'a> Head<'a> {
+    /// The head that asks `question`, with a body framed as `framing` says. `alt_used` is the
+    /// alternative that it goes to (RFC 7838 section 5).
+    pub(super) fn of(
+        question: &'a Question<'_>,
+        framing: Framing,
+        alt_used: Option<&str>,
+    ) -> Result<Self, Fault> {
+        let Ask { method, target, host, .. } = *question.ask;
+        let wrong = || Fault::new(FaultKind::Host);
+        let authority = std::str::from_utf8(host).map_err(|_| wrong())?;
+        // Whether they are such texts.
+        Authority::try_from(authority).map_err(|_| wrong())?;
+        let mut fields = fields(question.ask, framing);
+        if let Some(Ok(value)) = alt_used.map(HeaderValue::from_str) {
+            fields.insert(ALT_USED, value);
+        }
+        let method = method.as_str();
+        let protocol = question.protocol().map(Protocol::as_str);
+        // RFC 9114 4.4: a tunnel has an authority alone.
+        if *question.ask.method == Method::CONNECT && protocol.is_none() {
+            let authority = target;
+            return Ok(Self { scheme: None, authority, path: None, protocol, method, fields });
+        }
+        PathAndQuery::try_from(target).map_err(|_| wrong())?;
+        let scheme = Some(question.scheme.as_str());
+        Ok(Self { scheme, authority, path: Some(target), protocol, method, fields })
     }
-    Ok(request)
+
+    /// What comes before the fields.
+    pub(super) fn lines(&self) -> RequestHead<'_> {
+        let Self { scheme, authority, path, protocol, method, .. } = *self;
+        RequestHead { method, scheme, authority, path, protocol }
+    }
 }
 
-fn uri(question: &Question<'_>) -> Result<Uri, Fault> {
-    let Ask { target, host, .. } = *question.ask;
-    let wrong = || Fault::new(FaultKind::Host);
-    let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(question.scheme.clone());
-    parts.authority = Some(Authority::try_from(host).map_err(|_| wrong())?);
-    parts.path_and_query = Some(PathAndQuery::try_from(target).map_err(|_| wrong())?);
-    Uri::from_parts(parts).map_err(|_| wrong())
-}
-
+/// Those of the connection (RFC 9114 section 4.2) the encoder leaves out.
 fn fields(ask: &Ask<'_>, framing: Framing) -> HeaderMap {
     let mut fields = ask.headers.clone();
     for value in ask.headers.get_all(header::CONNECTION) {
@@ -55,9 +67,6 @@ fn fields(ask: &Ask<'_>, framing: Framing) -> HeaderMap {
         for name in names.filter_map(|name| HeaderName::from_bytes(name).ok()) {
             fields.remove(name);
         }
-    }
-    for name in OF_CONNECTION {
-        fields.remove(name);
     }
     // RFC 9114 4.2: `te` says `trailers` or nothing.
     let takes_trailers = ask.headers.get_all(header::TE).iter().any(|value| {
@@ -72,6 +81,8 @@ fn fields(ask: &Ask<'_>, framing: Framing) -> HeaderMap {
     fields.remove(header::HOST);
     fields.remove(header::CONTENT_LENGTH);
     let length = match framing {
+        // RFC 9110 9.3.6: what follows is a tunnel's.
+        _ if *ask.method == Method::CONNECT => None,
         Framing::Length(length) => Some(length),
         // RFC 9110 8.6: a method that anticipates content says that there is none.
         Framing::Unsaid if matches!(*ask.method, Method::POST | Method::PUT | Method::PATCH) => {

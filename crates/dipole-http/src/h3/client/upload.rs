@@ -1,26 +1,15 @@
-//! A request's body on its way out.
+//! A request on its way out, behind its head.
 
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
-use h3::client::RequestStream;
-use h3::error::StreamError;
+use dipole_net::{Error, ErrorKind};
 use http_body::Frame;
 
 use crate::BoxError;
 use crate::h1::client::{SendFault, Sending};
 use crate::h1::codec::encode::Framing;
-use crate::h3::quic::QuicSend;
-
-/// Pieces of a body where each has a deadline, in bytes.
-const PIECE: usize = 16 * 1024;
-
-/// The sending half of a request.
-pub(super) type SendHalf = RequestStream<QuicSend<Bytes>, Bytes>;
+use crate::h3::writing::Writing;
 
 /// How the sending of a request ended.
 #[derive(Debug)]
@@ -29,7 +18,7 @@ pub(super) enum Sent {
     Whole,
     /// The server wants no more of it, or the connection has ended: what the server has to say is
     /// told where its response is read.
-    NotWanted,
+    NotWanted(Error),
     /// The server took nothing in time.
     TimedOut,
     /// The body failed.
@@ -41,119 +30,161 @@ pub(super) enum Sent {
 /// What is still to be sent of a request. Dropped before its end, the stream is broken off.
 pub(super) struct Upload {
     /// `None` once it has ended.
-    sending: Option<Pin<Box<dyn Future<Output = Sent> + Send>>>,
-    shelf: Option<Arc<Mutex<Sending>>>,
+    writing: Option<Writing>,
+    sending: Sending,
+    /// What `content-length` says is still to come, in bytes.
+    left: Option<u64>,
+    state: State,
 }
 
-fn lock(shelf: &Mutex<Sending>) -> MutexGuard<'_, Sending> {
-    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Body,
+    /// All is queued, but for the end of the stream.
+    Ending,
+    /// There is a tunnel behind the head, or not: the response tells.
+    Held,
+}
+
+/// What comes behind a request's head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// The body, and the end.
+    Body,
+    /// Whatever the tunnel carries that the server agrees to.
+    Tunnel,
 }
 
 impl Upload {
-    /// Sends what `sending` has by `half`, and ends it. Begins with the first poll. The server may
-    /// take nothing for `limit` at most.
-    pub(super) fn new(half: SendHalf, sending: &mut Sending, limit: Option<Duration>) -> Self {
-        if sending.framing() == Framing::Unsaid {
-            return Self { sending: Some(Box::pin(finish(half, limit))), shelf: None };
-        }
-        let shelf = Arc::new(Mutex::new(std::mem::take(sending)));
-        let future = send(half, Arc::clone(&shelf), limit);
-        Self { sending: Some(Box::pin(future)), shelf: Some(shelf) }
+    /// Sends what `writing` has queued, and then what `sending` has.
+    pub(super) fn new(writing: Writing, sending: &mut Sending, behind: Behind) -> Self {
+        let (left, state) = match (behind, sending.framing()) {
+            (Behind::Tunnel, _) => (None, State::Held),
+            (Behind::Body, Framing::Unsaid) => (None, State::Ending),
+            (Behind::Body, Framing::Chunked) => (None, State::Body),
+            (Behind::Body, Framing::Length(length)) => (Some(length), State::Body),
+        };
+        let sending = std::mem::take(sending);
+        Self { writing: Some(writing), sending, left, state }
     }
 
     /// Ready when it has ended, once with how.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Sent>> {
-        let Some(sending) = &mut self.sending else { return Poll::Ready(None) };
-        let sent = ready!(sending.as_mut().poll(cx));
-        self.sending = None;
+        let Some(writing) = &mut self.writing else { return Poll::Ready(None) };
+        let sent = loop {
+            if writing.is_full() {
+                match ready!(writing.poll_flush(cx)) {
+                    Ok(()) => {}
+                    Err(error) => break unsent(error),
+                }
+            }
+            match self.state {
+                State::Body => {}
+                State::Ending => match ready!(writing.poll_end(cx)) {
+                    Ok(()) => break Sent::Whole,
+                    Err(error) => break unsent(error),
+                },
+                State::Held => match ready!(writing.poll_flush(cx)) {
+                    Ok(()) => return Poll::Pending,
+                    Err(error) => break unsent(error),
+                },
+            }
+            let Poll::Ready(frame) = self.sending.poll_frame(cx) else {
+                match ready!(writing.poll_flush(cx)) {
+                    Ok(()) => {}
+                    Err(error) => break unsent(error),
+                }
+                // The server may want no more while the body waits.
+                match ready!(writing.poll_stopped(cx)) {
+                    Ok(Some(code)) => break unsent(ErrorKind::StreamStopped { code }.into()),
+                    Ok(None) => return Poll::Pending,
+                    Err(error) => break unsent(error),
+                }
+            };
+            let frame = match frame {
+                Ok(Some(frame)) => frame,
+                Ok(None) if self.left.unwrap_or(0) > 0 => break Sent::Length,
+                Ok(None) => {
+                    self.state = State::Ending;
+                    continue;
+                }
+                Err(SendFault::Body(error)) => break Sent::Body(error),
+                Err(SendFault::Length) => break Sent::Length,
+                Err(SendFault::Connection(error)) => break Sent::NotWanted(error),
+            };
+            match frame.into_data().map_err(Frame::into_trailers) {
+                Ok(data) => {
+                    if !count(&mut self.left, &data) {
+                        break Sent::Length;
+                    }
+                    writing.data(data);
+                }
+                Err(_) if self.left.unwrap_or(0) > 0 => break Sent::Length,
+                Err(Ok(trailers)) => {
+                    writing.trailers(&trailers);
+                    // Nothing comes after trailers.
+                    self.state = State::Ending;
+                }
+                Err(Err(_)) => {}
+            }
+        };
+        self.writing = None;
         Poll::Ready(Some(sent))
+    }
+
+    /// Sends the head alone. Ready when it has been taken, or cannot be.
+    pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Option<Sent>> {
+        let Some(writing) = &mut self.writing else { return Poll::Ready(None) };
+        let Err(error) = ready!(writing.poll_flush(cx)) else { return Poll::Ready(None) };
+        self.writing = None;
+        Poll::Ready(Some(unsent(error)))
+    }
+
+    /// The head is all there is to be sent before the response, and it has been taken.
+    pub(super) fn awaits_response(&self) -> bool {
+        self.state == State::Held && self.writing.as_ref().is_some_and(Writing::is_empty)
+    }
+
+    /// There is no tunnel: the request ends behind its head.
+    pub(super) fn end(&mut self) {
+        if self.state == State::Held {
+            self.state = State::Ending;
+        }
+    }
+
+    /// There is a tunnel: the sending half, where it is still good.
+    pub(super) fn into_tunnel(self) -> Option<Writing> {
+        self.writing
     }
 
     /// Sends no more, and breaks the stream off.
     pub(super) fn give_up(&mut self) {
-        self.sending = None;
+        self.writing = None;
+    }
+
+    /// The body can be sent again from its beginning.
+    pub(super) fn can_rewind(&self) -> bool {
+        self.sending.can_rewind()
     }
 
     /// Gives the body back, for another try.
     pub(super) fn take_back(mut self, sending: &mut Sending) {
         self.give_up();
-        if let Some(shelf) = &self.shelf {
-            *sending = std::mem::take(&mut *lock(shelf));
-        }
+        *sending = self.sending;
     }
 }
 
-async fn finish(mut half: SendHalf, limit: Option<Duration>) -> Sent {
-    let end = in_time(limit, half.finish()).await;
-    end.unwrap_or(Sent::Whole)
-}
-
-async fn send(mut half: SendHalf, shelf: Arc<Mutex<Sending>>, limit: Option<Duration>) -> Sent {
-    let mut left = match lock(&shelf).framing() {
-        Framing::Length(length) => Some(length),
-        Framing::Unsaid | Framing::Chunked => None,
-    };
-    loop {
-        let frame = match poll_fn(|cx| lock(&shelf).poll_frame(cx)).await {
-            Ok(Some(frame)) => frame,
-            Ok(None) if left.unwrap_or(0) > 0 => return Sent::Length,
-            Ok(None) => break,
-            Err(SendFault::Body(error)) => return Sent::Body(error),
-            Err(SendFault::Length) => return Sent::Length,
-            Err(SendFault::Connection(_)) => return Sent::NotWanted,
-        };
-        let end = match frame.into_data().map_err(Frame::into_trailers) {
-            Ok(data) => {
-                if let Some(left) = &mut left {
-                    match left.checked_sub(data.len() as u64) {
-                        Some(rest) => *left = rest,
-                        None => return Sent::Length,
-                    }
-                }
-                send_data(&mut half, data, limit).await
-            }
-            Err(_) if left.unwrap_or(0) > 0 => return Sent::Length,
-            Err(Ok(trailers)) => {
-                let end = in_time(limit, half.send_trailers(trailers)).await;
-                match end {
-                    // Nothing comes after trailers.
-                    None => break,
-                    end => end,
-                }
-            }
-            Err(Err(_)) => None,
-        };
-        if let Some(end) = end {
-            return end;
-        }
+fn unsent(error: Error) -> Sent {
+    match error.kind() {
+        ErrorKind::TimedOut => Sent::TimedOut,
+        _ => Sent::NotWanted(error),
     }
-    finish(half, limit).await
 }
 
-/// `None` when all of it has been taken.
-async fn send_data(half: &mut SendHalf, mut data: Bytes, limit: Option<Duration>) -> Option<Sent> {
-    while !data.is_empty() {
-        let most = if limit.is_some() { PIECE } else { data.len() };
-        let piece = data.split_to(most.min(data.len()));
-        let end = in_time(limit, half.send_data(piece)).await;
-        if end.is_some() {
-            return end;
-        }
-    }
-    None
-}
-
-/// `None` when it went well.
-async fn in_time(
-    limit: Option<Duration>,
-    sent: impl Future<Output = Result<(), StreamError>>,
-) -> Option<Sent> {
-    let sent = match limit {
-        None => sent.await,
-        Some(limit) => match tokio::time::timeout(limit, sent).await {
-            Ok(sent) => sent,
-            Err(_) => return Some(Sent::TimedOut),
-        },
-    };
-    sent.err().map(|_| Sent::NotWanted)
+/// False when `data` is more than is left.
+fn count(left: &mut Option<u64>, data: &Bytes) -> bool {
+    let Some(left) = left else { return true };
+    let rest = left.checked_sub(data.len() as u64);
+    *left = rest.unwrap_or(0);
+    rest.is_some()
 }

@@ -14,4 +14,5 @@ pub(crate) const REQUEST_REJECTED: u64 = 0x10b;
 pub(crate) const REQUEST_CANCELLED: u64 = 0x10c;
 pub(crate) const REQUEST_INCOMPLETE: u64 = 0x10d;
 pub(crate) const MESSAGE_ERROR: u64 = 0x10e;
+pub(crate) const VERSION_FALLBACK: u64 = 0x110;
 pub(crate) const DECOMPRESSION_FAILED: u64 = 0x200;

@@ -33,6 +33,15 @@ pub(crate) struct Pseudo {
     pub(crate) status: Option<Bytes>,
 }
 
+impl Pseudo {
+    /// None of them is there.
+    pub(crate) fn is_empty(&self) -> bool {
+        let all =
+            [&self.method, &self.scheme, &self.authority, &self.path, &self.protocol, &self.status];
+        all.into_iter().all(Option::is_none)
+    }
+}
+
 /// A section that was decoded.
 #[derive(Debug, Default)]
 pub(crate) struct Section {
@@ -221,6 +230,54 @@ fn name_of(name: &[u8]) -> Result<Name, SectionFault> {
     })
 }
 
+/// What a request's head says before its fields (RFC 9114 sections 4.3.1 and 4.4).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestHead<'a> {
+    pub(crate) method: &'a str,
+    /// `None` for CONNECT alone, unless it is extended.
+    pub(crate) scheme: Option<&'a str>,
+    pub(crate) authority: &'a str,
+    /// `None` where there is no scheme.
+    pub(crate) path: Option<&'a str>,
+    /// Of an extended CONNECT (RFC 9220).
+    pub(crate) protocol: Option<&'a str>,
+}
+
+impl RequestHead<'_> {
+    fn lines(&self) -> impl Iterator<Item = (Kind, &str)> {
+        let lines = [
+            (Kind::Method, Some(self.method)),
+            (Kind::Scheme, self.scheme),
+            (Kind::Authority, Some(self.authority)),
+            (Kind::Path, self.path),
+            (Kind::Protocol, self.protocol),
+        ];
+        lines.into_iter().filter_map(|(kind, text)| Some((kind, text?)))
+    }
+
+    /// How a server counts the section (RFC 9114 section 4.2.2).
+    pub(crate) fn size(&self, fields: &HeaderMap) -> u64 {
+        let line = |name: &str, value: usize| (name.len() + value + PER_FIELD) as u64;
+        let pseudo: u64 = self.lines().map(|(kind, text)| line(kind.name(), text.len())).sum();
+        let fields = fields.iter().filter(|(name, _)| !is_of_connection(name));
+        pseudo + fields.map(|(name, value)| line(name.as_str(), value.len())).sum::<u64>()
+    }
+}
+
+/// Appends a HEADERS frame with a request's head. Fields of the connection are left out.
+pub(crate) fn encode_request(head: &RequestHead<'_>, fields: &HeaderMap, out: &mut BytesMut) {
+    encode_frame(out, |out| {
+        for (kind, text) in head.lines() {
+            match static_table::find_pseudo(kind.name(), text) {
+                Found::Whole(index) => indexed(index, out),
+                Found::Name(index) => named(index, text.as_bytes(), false, out),
+                Found::Nothing => literal(kind.name(), text.as_bytes(), false, out),
+            }
+        }
+        encode_fields(fields, out);
+    });
+}
+
 /// Appends a HEADERS frame with a response's status and fields. Fields of the connection, which
 /// HTTP/3 has none of (RFC 9114 section 4.2), are left out.
 pub(crate) fn encode_response(status: StatusCode, fields: &HeaderMap, out: &mut BytesMut) {
@@ -284,13 +341,7 @@ fn encode_fields(fields: &HeaderMap, out: &mut BytesMut) {
         match static_table::find(name, text) {
             Found::Whole(index) if !is_secret => indexed(index, out),
             Found::Whole(index) | Found::Name(index) => named(index, text, is_secret, out),
-            Found::Nothing => {
-                // 4.5.6.
-                let flags = if is_secret { 0x30 } else { 0x20 };
-                prefixed::encode(name.as_str().len() as u64, flags, 3, out);
-                out.extend_from_slice(name.as_str().as_bytes());
-                plain(text, out);
-            }
+            Found::Nothing => literal(name.as_str(), text, is_secret, out),
         }
     }
 }
@@ -312,6 +363,13 @@ fn indexed(index: u64, out: &mut BytesMut) {
 /// 4.5.4; a secret is never to be put into a table, by whoever passes it on.
 fn named(index: u64, text: &[u8], is_secret: bool, out: &mut BytesMut) {
     prefixed::encode(index, if is_secret { 0x70 } else { 0x50 }, 4, out);
+    plain(text, out);
+}
+
+/// 4.5.6.
+fn literal(name: &str, text: &[u8], is_secret: bool, out: &mut BytesMut) {
+    prefixed::encode(name.len() as u64, if is_secret { 0x30 } else { 0x20 }, 3, out);
+    out.extend_from_slice(name.as_bytes());
     plain(text, out);
 }
 

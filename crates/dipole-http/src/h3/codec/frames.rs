@@ -64,6 +64,8 @@ impl FrameFault {
 pub(crate) struct FrameReader {
     state: State,
     longest: usize,
+    /// Frames that were passed over, empty ones of DATA among them.
+    passed: u32,
 }
 
 #[derive(Debug)]
@@ -91,7 +93,7 @@ const BETWEEN: State = State::Head { held: [0; LONGEST_HEAD], length: 0 };
 impl FrameReader {
     /// Frames other than DATA may be `longest` bytes.
     pub(crate) fn new(longest: usize) -> Self {
-        Self { state: BETWEEN, longest }
+        Self { state: BETWEEN, longest, passed: 0 }
     }
 
     /// The next frame, or piece of one, out of `bytes`, from whose front it is taken. `None`: all of
@@ -153,6 +155,12 @@ impl FrameReader {
         self.end().is_ok()
     }
 
+    /// How many frames said nothing since this was last asked: those of unknown types, and empty
+    /// ones of DATA. An endless one counts once.
+    pub(crate) fn take_passed(&mut self) -> u32 {
+        std::mem::take(&mut self.passed)
+    }
+
     /// Takes what is there of a frame's head.
     fn read_head(&mut self, bytes: &mut Bytes) -> Result<(), FrameFault> {
         let State::Head { held, length } = &mut self.state else { return Ok(()) };
@@ -175,8 +183,7 @@ impl FrameReader {
         };
         bytes.advance(head_length - before);
         self.state = match kind {
-            DATA if payload == 0 => BETWEEN,
-            DATA => State::Data { left: payload },
+            DATA if payload > 0 => State::Data { left: payload },
             HEADERS | CANCEL_PUSH | SETTINGS | PUSH_PROMISE | GOAWAY | MAX_PUSH_ID => {
                 match usize::try_from(payload) {
                     Ok(length) if length <= self.longest => {
@@ -187,8 +194,10 @@ impl FrameReader {
             }
             // RFC 9114 11.2.1: those of HTTP/2 that have no meaning here.
             0x02 | 0x06 | 0x08 | 0x09 => return Err(FrameFault::Reserved),
-            _ if payload == 0 => BETWEEN,
-            _ => State::Passed { left: payload },
+            _ => {
+                self.passed = self.passed.saturating_add(1);
+                if payload == 0 { BETWEEN } else { State::Passed { left: payload } }
+            }
         };
         Ok(())
     }
@@ -276,6 +285,15 @@ mod tests {
         assert_eq!(read(&frame(HEADERS, &[0; 101]), 7), Err(FrameFault::TooLong));
         assert_eq!(read(&frame(SETTINGS, &[0; 101]), 7), Err(FrameFault::TooLong));
         assert!(read(&frame(DATA, &[0; 1000]), 7).is_ok());
+    }
+
+    #[test]
+    fn frames_that_say_nothing_are_counted() {
+        let mut reader = FrameReader::new(100);
+        let bytes = [frame(0x21, b""), frame(DATA, b""), frame(0xf0700, b"x"), frame(DATA, b"x")];
+        let mut bytes = Bytes::from(bytes.concat());
+        assert!(matches!(reader.next(&mut bytes), Ok(Some(Frame::Data(_)))));
+        assert_eq!((reader.take_passed(), reader.take_passed()), (3, 0));
     }
 
     #[test]

@@ -7,5 +7,6 @@ mod huffman;
 pub(crate) mod integer;
 mod prefixed;
 pub(crate) mod request;
+pub(crate) mod response;
 pub(crate) mod settings;
 mod static_table;

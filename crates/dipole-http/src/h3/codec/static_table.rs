@@ -47,6 +47,28 @@ pub(super) fn find(name: &HeaderName, value: &[u8]) -> Found {
     Found::Name(first as u64)
 }
 
+/// What the table has of a request's pseudo field; its name begins with a colon.
+pub(super) fn find_pseudo(name: &str, value: &str) -> Found {
+    let whole = match (name, value) {
+        (":path", "/") => 1,
+        (":method", "CONNECT") => 15,
+        (":method", "DELETE") => 16,
+        (":method", "GET") => 17,
+        (":method", "HEAD") => 18,
+        (":method", "OPTIONS") => 19,
+        (":method", "POST") => 20,
+        (":method", "PUT") => 21,
+        (":scheme", "http") => 22,
+        (":scheme", "https") => 23,
+        (":authority", _) => return Found::Name(0),
+        (":path", _) => return Found::Name(1),
+        (":method", _) => return Found::Name(15),
+        (":scheme", _) => return Found::Name(22),
+        _ => return Found::Nothing,
+    };
+    Found::Whole(whole)
+}
+
 /// The first of its name.
 fn first_of(name: &str) -> Option<usize> {
     let index = match name {
@@ -222,5 +244,21 @@ mod tests {
             }
         }
         assert_eq!(find(&HeaderName::from_static("x-new"), b""), Found::Nothing);
+    }
+
+    #[test]
+    fn every_pseudo_field_of_requests_is_found_where_it_stands() {
+        for (wanted, index) in TABLE.iter().zip(0u64..) {
+            let (name, value) = match wanted {
+                Entry::Authority(value) => (":authority", value),
+                Entry::Path(value) => (":path", value),
+                Entry::Method(value) => (":method", value),
+                Entry::Scheme(value) => (":scheme", value),
+                Entry::Status(_) | Entry::Field(..) => continue,
+            };
+            let expected = if name == ":authority" { Found::Name(0) } else { Found::Whole(index) };
+            assert_eq!(find_pseudo(name, value), expected, "{name} {value}");
+        }
+        assert_eq!(find_pseudo(":protocol", "websocket"), Found::Nothing);
     }
 }

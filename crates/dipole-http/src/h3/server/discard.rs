@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::arriving::{Told, Unread};
+use super::arriving::{Told, stop};
+use crate::h3::reading::Reading;
 
 /// Reads the rest of a body and throws it away, up to a size; beyond it the client is asked to send
 /// no more. Asking at once would do for HTTP/3, but not for Chromium: it looks at no answer before
 /// it has sent its whole request, and waits in vain where it is stopped.
 pub(super) struct Discard {
     told: Arc<Told>,
-    unread: Option<Unread>,
+    unread: Option<Reading>,
     /// How much more is read.
     most: u64,
 }
@@ -26,21 +27,21 @@ impl Discard {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.unread.is_none() {
             self.unread = self.told.take_unread();
-            let left = self.unread.as_ref().and_then(|unread| unread.left);
+            let left = self.unread.as_ref().and_then(Reading::left);
             if left.is_some_and(|left| left > self.most) {
                 self.stop();
             }
         }
         let Some(unread) = &mut self.unread else { return Poll::Ready(()) };
         loop {
-            match unread.receive.poll_read(cx) {
+            match unread.poll_discard(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(Some(bytes))) => match self.most.checked_sub(bytes.len() as u64) {
+                Poll::Ready(Some(length)) => match self.most.checked_sub(length as u64) {
                     Some(most) => self.most = most,
                     None => break,
                 },
                 // The end, or the client has broken it off.
-                Poll::Ready(Ok(None) | Err(_)) => {
+                Poll::Ready(None) => {
                     self.unread = None;
                     return Poll::Ready(());
                 }
@@ -57,7 +58,7 @@ impl Discard {
 
     fn stop(&mut self) {
         if let Some(unread) = self.unread.take() {
-            unread.stop();
+            stop(unread);
         }
     }
 }

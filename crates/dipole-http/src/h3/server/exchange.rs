@@ -3,52 +3,72 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
-use bytes::Bytes;
 use dipole_net::{Stream, StreamConn};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body as HttpBody;
 use tokio::time::Instant;
 
-use super::arriving::{Arriving, Incoming, Told, Unreadable, poll_frame};
+use super::arriving::{Arriving, Told};
+use super::calm::Calm;
 use super::discard::Discard;
-use super::leaving::{Cut, Leaving};
+use super::leaving::{self, Cut};
 use crate::h3::codec::code;
 use crate::h3::codec::fields::{self, SectionFault};
-use crate::h3::codec::frames::{self, Frame, FrameFault, FrameReader};
+use crate::h3::codec::frames::{self, Frame, FrameFault};
 use crate::h3::codec::request::{self, ExtendedConnect, Head};
+use crate::h3::reading::{Ends, ReadFault, Reading};
+use crate::h3::upgrade::{Switch, Tunnel};
+use crate::h3::writing::Writing;
 use crate::server::{Answer, AnswerBody, Deadline, Exchanges};
 use crate::{Body, HttpService, ServerConfig};
+
+/// RFC 8470 section 5.1.
+const EARLY_DATA: HeaderName = HeaderName::from_static("early-data");
 
 /// Answers the request that a stream carries.
 pub(super) async fn run<S: HttpService>(
     stream: Stream,
     conn: Arc<dyn StreamConn>,
+    calm: Arc<Calm>,
     exchanges: Exchanges<S>,
 ) {
     let connection = exchanges.connection();
     let config = connection.config();
-    let mut leaving = Leaving::new(stream.send, config.write_timeout);
-    let reader = FrameReader::new(config.max_head_bytes);
-    let mut incoming = Incoming { receive: stream.receive, reader, held: Bytes::new() };
-    let head = match read_head(&mut incoming, config).await {
+    let mut writing = Writing::new(stream.send, config.write_timeout);
+    let mut reading = Reading::new(stream.receive, config.max_head_bytes, code::NO_ERROR);
+    let mut head = match read_head(&mut reading, &calm, config).await {
         Ok(head) => head,
-        Err(fault) => return refuse(fault, incoming, leaving, &conn, &connection).await,
+        Err(fault) => return refuse(fault, reading, writing, &conn, &calm, &connection).await,
     };
-    if incoming.receive.is_early_data() && !head.request.method().is_safe() {
-        // RFC 8470 section 5.2: what changes something may be somebody's replay.
-        return refuse(HeadFault::Early, incoming, leaving, &conn, &connection).await;
+    if reading.is_early_data() {
+        if !head.request.method().is_safe() {
+            // RFC 8470 section 5.2: what changes something may be somebody's replay.
+            let fault = HeadFault::Early;
+            return refuse(fault, reading, writing, &conn, &calm, &connection).await;
+        }
+        head.request.headers_mut().insert(EARLY_DATA, HeaderValue::from_static("1"));
     }
-    let is_head = head.request.method() == Method::HEAD;
+    let method = head.request.method().clone();
     let expects = expects_continue(head.request.headers());
+    let mut switch = None;
+    if method == Method::CONNECT
+        && let Some((made, on_upgrade)) = Switch::new()
+    {
+        head.request.extensions_mut().insert(on_upgrade);
+        switch = Some(made);
+    }
     // Most requests have no body, and their end has come with their head.
-    let ended = poll_fn(|cx| Poll::Ready(poll_end(&mut incoming, cx))).await;
-    let (mut answer, told) = begin(head, incoming, conn, ended, &exchanges);
-    let mut discard =
-        told.as_ref().map(|told| Discard::new(Arc::clone(told), config.max_drain_bytes));
-    let Some(response) = respond(&mut answer, &mut leaving, told.as_deref(), expects).await else {
-        return;
+    let ended = poll_fn(|cx| Poll::Ready(reading.has_ended(cx))).await;
+    let (mut answer, told) = begin(head, reading, &conn, &calm, ended, &exchanges);
+    // What a tunnel carries is not thrown away: the handler may read it elsewhere.
+    let mut discard = told
+        .as_ref()
+        .filter(|_| method != Method::CONNECT)
+        .map(|told| Discard::new(Arc::clone(told), config.max_drain_bytes));
+    let Some(response) = respond(&mut answer, &mut writing, told.as_deref(), expects).await else {
+        return calm.count_reset();
     };
     drop(answer);
     if expects && told.as_deref().is_some_and(|told| !told.wants_body()) {
@@ -57,13 +77,20 @@ pub(super) async fn run<S: HttpService>(
     }
     let (parts, body) = response.into_parts();
     let (status, mut headers) = (parts.status, parts.headers);
-    let declared = complete(status, &mut headers, &body, is_head, &connection);
-    leaving.head(status, &headers);
+    let declared = complete(status, &mut headers, &body, &method, &connection);
+    writing.response(status, &headers);
     drop(headers);
+    if status.is_success()
+        && body.is_end_stream()
+        && let (Some(switch), Some(told)) = (switch, &told)
+    {
+        drop(body);
+        return hand_out(switch, told, writing, conn, &connection).await;
+    }
     let sent = match &told {
         // A request that turns out to be malformed while its response is sent.
         Some(told) => {
-            let mut sending = std::pin::pin!(leaving.body(body, declared));
+            let mut sending = std::pin::pin!(leaving::send(&mut writing, body, declared));
             let ended = poll_fn(|cx| match sending.as_mut().poll(cx) {
                 Poll::Ready(sent) => Poll::Ready(Ok(sent)),
                 Poll::Pending => {
@@ -77,66 +104,85 @@ pub(super) async fn run<S: HttpService>(
             });
             ended.await
         }
-        None => Ok(leaving.body(body, declared).await),
+        None => Ok(leaving::send(&mut writing, body, declared).await),
     };
     match sent {
-        Ok(Ok(())) => {}
+        Ok(Ok(())) => calm.count_answer(),
         Ok(Err(cut)) => {
-            if matches!(cut, Cut::Late) {
-                connection.count_timed_out();
+            match cut {
+                Cut::Late => connection.count_timed_out(),
+                Cut::Gone => calm.count_reset(),
+                Cut::Body => {}
             }
-            leaving.cut(&cut);
-            return;
+            return writing.cancel(cut.code());
         }
-        Err(code) => return leaving.cancel(code),
+        Err(code) => return writing.cancel(code),
     }
     if let Some(discard) = discard {
         discard.rest(config.linger_timeout).await;
     }
     if connection.is_draining() {
         // The connection is closed when nothing is under way, and nothing must be lost with it.
-        arrive(&mut leaving, config).await;
+        arrive(&mut writing, config).await;
     }
 }
 
 /// Gives a request to the service.
 fn begin<S: HttpService>(
     head: Head,
-    incoming: Incoming,
-    conn: Arc<dyn StreamConn>,
+    mut reading: Reading,
+    conn: &Arc<dyn StreamConn>,
+    calm: &Arc<Calm>,
     ended: bool,
     exchanges: &Exchanges<S>,
 ) -> (Answer<S>, Option<Arc<Told>>) {
     let Head { request, content_length } = head;
-    if ended && content_length.is_none_or(|length| length == 0) {
+    let is_tunnel = request.method() == Method::CONNECT;
+    if ended && !is_tunnel && content_length.is_none_or(|length| length == 0) {
         return (exchanges.answer(request.map(|()| Body::empty())), None);
     }
+    reading.promise(content_length);
     let told = Arc::<Told>::default();
-    let limit = exchanges.config().max_head_bytes;
-    let body = Arriving::new(conn, incoming, content_length, limit, Arc::clone(&told));
+    let (conn, calm) = (Arc::clone(conn), Arc::clone(calm));
+    let body = match is_tunnel {
+        // Whoever asks for it first has it: the body, or the upgraded connection.
+        true => Arriving::left(conn, reading, calm, Arc::clone(&told)),
+        false => Arriving::new(conn, reading, calm, Arc::clone(&told)),
+    };
     (exchanges.answer(request.map(|()| body)), Some(told))
 }
 
-/// True when the stream has ended behind the head.
-fn poll_end(incoming: &mut Incoming, cx: &mut Context<'_>) -> bool {
-    if !incoming.held.is_empty() || !incoming.reader.is_between() {
-        return false;
+/// Gives a request's stream to whoever waits for the upgrade, and stays until it is given up.
+async fn hand_out(
+    switch: Switch,
+    told: &Told,
+    mut writing: Writing,
+    conn: Arc<dyn StreamConn>,
+    exchanges: &Exchanges<()>,
+) {
+    if let Err(error) = poll_fn(|cx| writing.poll_flush(cx)).await {
+        return writing.cancel(Cut::from(error).code());
     }
-    match incoming.receive.poll_read(cx) {
-        Poll::Ready(Ok(None)) => true,
-        Poll::Ready(Ok(Some(bytes))) => {
-            incoming.held = bytes;
-            false
+    // Whoever has the body keeps it.
+    let reading = poll_fn(|cx| {
+        if let Poll::Ready(reading) = told.poll_unread(cx) {
+            return Poll::Ready(Some(reading));
         }
-        // What is wrong, the body's reader sees again.
-        Poll::Ready(Err(_)) | Poll::Pending => false,
+        writing.poll_stopped(cx).map(|_| None)
+    });
+    let Some(reading) = reading.await else { return };
+    let ended = switch.open(Tunnel { conn, reading, writing, _guard: None }).await;
+    if let Ok(mut writing) = ended.await
+        && exchanges.is_draining()
+    {
+        arrive(&mut writing, exchanges.config()).await;
     }
 }
 
 /// Waits for the service's response. `None`: the request is over without one.
 async fn respond<S: HttpService>(
     answer: &mut Answer<S>,
-    leaving: &mut Leaving,
+    writing: &mut Writing,
     told: Option<&Told>,
     mut expects: bool,
 ) -> Option<Response<AnswerBody<S::ResponseBody>>> {
@@ -146,7 +192,7 @@ async fn respond<S: HttpService>(
         if let Some(told) = told
             && let Poll::Ready(code) = told.poll_broken(cx)
         {
-            leaving.cancel(code);
+            writing.cancel(code);
             return Poll::Ready(None);
         }
         if let Poll::Ready(response) = polled {
@@ -155,12 +201,12 @@ async fn respond<S: HttpService>(
         if expects && told.is_some_and(Told::wants_body) {
             // RFC 9110 10.1.1.
             expects = false;
-            leaving.head(StatusCode::CONTINUE, &HeaderMap::new());
+            writing.response(StatusCode::CONTINUE, &HeaderMap::new());
         }
-        if matches!(leaving.poll_flush(cx), Poll::Ready(Err(_)))
-            || leaving.poll_stopped(cx).is_ready()
+        if matches!(writing.poll_flush(cx), Poll::Ready(Err(_)))
+            || writing.poll_stopped(cx).is_ready()
         {
-            leaving.cancel(code::REQUEST_CANCELLED);
+            writing.cancel(code::REQUEST_CANCELLED);
             return Poll::Ready(None);
         }
         Poll::Pending
@@ -178,12 +224,17 @@ fn complete(
     status: StatusCode,
     headers: &mut HeaderMap,
     body: &impl HttpBody,
-    is_head: bool,
+    method: &Method,
     exchanges: &Exchanges<()>,
 ) -> Option<u64> {
     headers.entry(header::DATE).or_insert_with(|| exchanges.date());
+    if *method == Method::CONNECT && status.is_success() {
+        // RFC 9110 9.3.6: what follows is a tunnel.
+        headers.remove(header::CONTENT_LENGTH);
+        return None;
+    }
     // RFC 9110 8.6: these have none of their own.
-    let has_no_body = is_head
+    let has_no_body = *method == Method::HEAD
         || status.is_informational()
         || status == StatusCode::NO_CONTENT
         || status == StatusCode::NOT_MODIFIED;
@@ -202,11 +253,11 @@ fn complete(
 }
 
 /// Waits until the client has the response, within the time that it may take for any piece.
-async fn arrive(leaving: &mut Leaving, config: &ServerConfig) {
-    let stopped = poll_fn(|cx| leaving.poll_stopped(cx));
+async fn arrive(writing: &mut Writing, config: &ServerConfig) {
+    let stopped = poll_fn(|cx| writing.poll_stopped(cx));
     match config.write_timeout {
         Some(timeout) => drop(tokio::time::timeout(timeout, stopped).await),
-        None => stopped.await,
+        None => drop(stopped.await),
     }
 }
 
@@ -237,11 +288,17 @@ impl From<SectionFault> for HeadFault {
     }
 }
 
-async fn read_head(incoming: &mut Incoming, config: &ServerConfig) -> Result<Head, HeadFault> {
+async fn read_head(
+    reading: &mut Reading,
+    calm: &Calm,
+    config: &ServerConfig,
+) -> Result<Head, HeadFault> {
     let mut timer = Deadline::default();
     let mut is_timed = false;
     let frame = poll_fn(|cx| {
-        if let Poll::Ready(frame) = poll_frame(incoming, cx) {
+        let polled = reading.poll_frame(cx);
+        calm.count_frames(reading.take_passed());
+        if let Poll::Ready(frame) = polled {
             return Poll::Ready(Some(frame));
         }
         if !std::mem::replace(&mut is_timed, true) {
@@ -256,10 +313,12 @@ async fn read_head(incoming: &mut Incoming, config: &ServerConfig) -> Result<Hea
             return Err(HeadFault::OfConnection(code::FRAME_UNEXPECTED, text));
         }
         Some(Ok(None)) => return Err(HeadFault::Incomplete),
-        Some(Err(Unreadable::Gone)) => return Err(HeadFault::Gone),
-        Some(Err(Unreadable::Fault(FrameFault::TooLong))) => return Err(HeadFault::TooLarge),
-        Some(Err(Unreadable::Fault(fault))) => {
-            return Err(HeadFault::OfConnection(fault.code(), fault.text()));
+        Some(Err(ReadFault::Frames(FrameFault::TooLong))) => return Err(HeadFault::TooLarge),
+        Some(Err(fault)) => {
+            return Err(match fault.ends() {
+                Ends::Connection(code) => HeadFault::OfConnection(code, fault.text()),
+                Ends::Message(_) | Ends::Nothing => HeadFault::Gone,
+            });
         }
         None => return Err(HeadFault::Late),
     };
@@ -274,14 +333,18 @@ async fn read_head(incoming: &mut Incoming, config: &ServerConfig) -> Result<Hea
 /// Ends a request that does not come to the service.
 async fn refuse(
     fault: HeadFault,
-    mut incoming: Incoming,
-    mut leaving: Leaving,
+    mut reading: Reading,
+    mut writing: Writing,
     conn: &Arc<dyn StreamConn>,
+    calm: &Calm,
     exchanges: &Exchanges<()>,
 ) {
     let status = match fault {
-        HeadFault::Gone => return leaving.cancel(code::REQUEST_CANCELLED),
-        HeadFault::Incomplete => return leaving.cancel(code::REQUEST_INCOMPLETE),
+        HeadFault::Gone => {
+            calm.count_reset();
+            return writing.cancel(code::REQUEST_CANCELLED);
+        }
+        HeadFault::Incomplete => return writing.cancel(code::REQUEST_INCOMPLETE),
         HeadFault::OfConnection(code, text) => {
             exchanges.count_rejected();
             return conn.close_with_error(code, text.as_bytes());
@@ -289,8 +352,8 @@ async fn refuse(
         HeadFault::Malformed => {
             // RFC 9114 4.1.2.
             exchanges.count_rejected();
-            incoming.receive.cancel_read(code::MESSAGE_ERROR);
-            return leaving.cancel(code::MESSAGE_ERROR);
+            reading.cancel(code::MESSAGE_ERROR);
+            return writing.cancel(code::MESSAGE_ERROR);
         }
         HeadFault::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         HeadFault::UnknownProtocol => StatusCode::NOT_IMPLEMENTED,
@@ -304,10 +367,10 @@ async fn refuse(
     let mut headers = HeaderMap::new();
     headers.insert(header::DATE, exchanges.date());
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-    leaving.head(status, &headers);
-    if let Err(cut) = leaving.end().await {
-        leaving.cut(&cut);
+    writing.response(status, &headers);
+    if let Err(error) = poll_fn(|cx| writing.poll_end(cx)).await {
+        writing.cancel(Cut::from(error).code());
     }
     // What still comes of the request is of no use, which is no fault.
-    incoming.receive.cancel_read(code::NO_ERROR);
+    reading.cancel(code::NO_ERROR);
 }

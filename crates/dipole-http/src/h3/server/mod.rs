@@ -1,12 +1,13 @@
 //! HTTP/3 (RFC 9114), the server's end of a connection.
 //!
 //! [`serve`] is the connection's task: it takes streams and keeps the control streams
-//! (`control.rs`). Each request is a task of its own (`exchange.rs`), whose body comes as its
+//! (`../control.rs`). Each request is a task of its own (`exchange.rs`), whose body comes as its
 //! handler reads it (`arriving.rs`) and whose response goes out as the client takes it
-//! (`leaving.rs`). What the handler leaves of the body is thrown away (`discard.rs`).
+//! (`leaving.rs`). What the handler leaves of the body is thrown away (`discard.rs`), and who goes too
+//! far is sent away (`calm.rs`).
 
 mod arriving;
-mod control;
+mod calm;
 mod discard;
 mod exchange;
 mod leaving;
@@ -19,9 +20,10 @@ use std::time::Duration;
 use dipole_net::{BoxFuture, Connection, Result, Stream, StreamConn};
 use tokio::time::Instant;
 
-use self::control::{Broken, Control};
+use self::calm::Calm;
 use super::codec::code;
 use super::codec::settings::Settings;
+use super::control::{Broken, Control, Role};
 use crate::HttpService;
 use crate::server::{Deadline, Exchanges, HTTP3, Protocol, Session};
 
@@ -68,7 +70,8 @@ const MOST_IN_A_TURN: usize = 64;
 /// Serves requests until either side ends the connection or the server drains.
 async fn serve<S: HttpService>(conn: Arc<dyn StreamConn>, exchanges: Exchanges<S>) {
     let mut driver = Driver {
-        control: Control::new(&*conn, settings(&exchanges)),
+        control: Control::new(&*conn, Role::Server, settings(&exchanges)),
+        calm: Arc::new(Calm::new(Arc::clone(&conn), exchanges.connection())),
         accepting: conn.accept_stream(),
         conn: &conn,
         exchanges,
@@ -102,6 +105,7 @@ struct Driver<'a, S> {
     conn: &'a Arc<dyn StreamConn>,
     exchanges: Exchanges<S>,
     control: Control<'a>,
+    calm: Arc<Calm>,
     accepting: BoxFuture<'a, Result<Stream>>,
     /// Requests taken.
     accepted: u64,
@@ -116,6 +120,7 @@ impl<S: HttpService> Driver<'_, S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         loop {
             self.control.poll(cx)?;
+            self.calm.count_frames(self.control.take_idle_talk());
             if self.poll_accept(cx).is_ready() {
                 // The network's own end: nothing is left to be told.
                 return Poll::Ready(Ok(()));
@@ -180,7 +185,8 @@ impl<S: HttpService> Driver<'_, S> {
         }
         self.next = self.next.max(id + 4);
         self.accepted += 1;
-        let request = exchange::run(stream, Arc::clone(self.conn), self.exchanges.clone());
+        let (conn, calm) = (Arc::clone(self.conn), Arc::clone(&self.calm));
+        let request = exchange::run(stream, conn, calm, self.exchanges.clone());
         self.exchanges.spawn(request);
     }
 

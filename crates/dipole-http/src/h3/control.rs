@@ -1,13 +1,13 @@
 //! The streams of the connection itself (RFC 9114 section 6.2).
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
-use dipole_net::{BoxFuture, BoxReceive, BoxSend, Result, StreamConn};
+use dipole_net::{BoxFuture, BoxReceive, BoxSend, Error, ErrorKind, Result, StreamConn};
 
-use crate::h3::codec::frames::{self, Frame, FrameFault, FrameReader};
-use crate::h3::codec::settings::Settings;
-use crate::h3::codec::{code, integer};
+use super::codec::frames::{self, Frame, FrameFault, FrameReader};
+use super::codec::settings::Settings;
+use super::codec::{code, integer};
 
 /// Why this end has to end the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,13 @@ const DECODER: u64 = 0x03;
 /// The longest frame on a control stream.
 const LONGEST_FRAME: usize = 4096;
 
+/// Which end of a connection this one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Server,
+    Client,
+}
+
 /// Both ends' control streams, and what else comes on unidirectional streams.
 ///
 /// This end opens no streams for QPACK: without a dynamic table there is nothing to be said on them
@@ -39,9 +46,21 @@ pub(super) struct Control<'a> {
     conn: &'a dyn StreamConn,
     sending: Sending<'a>,
     queued: BytesMut,
+    /// What the stream begins with.
+    greeting: Bytes,
     accepting: BoxFuture<'a, Result<BoxReceive>>,
     arrived: Vec<Arrived>,
-    has_settings: bool,
+    said: Said,
+    /// Frames and streams that asked for nothing, since this was last asked.
+    idle_talk: u32,
+}
+
+/// What the peer has said on its control stream.
+#[derive(Debug)]
+struct Said {
+    /// What this end is.
+    role: Role,
+    settings: Option<Settings>,
     /// The last MAX_PUSH_ID.
     most_pushes: Option<u64>,
     /// The last GOAWAY.
@@ -55,7 +74,7 @@ enum Sending<'a> {
     Over,
 }
 
-/// A unidirectional stream of the client.
+/// A unidirectional stream of the peer.
 struct Arrived {
     receive: BoxReceive,
     kind: Kind,
@@ -71,20 +90,35 @@ enum Kind {
 }
 
 impl<'a> Control<'a> {
-    pub(super) fn new(conn: &'a dyn StreamConn, settings: Settings) -> Self {
+    pub(super) fn new(conn: &'a dyn StreamConn, role: Role, settings: Settings) -> Self {
         let mut queued = BytesMut::with_capacity(32);
         integer::encode(CONTROL, &mut queued);
         settings.encode(&mut queued);
         Self {
             conn,
             sending: Sending::Opening(conn.open_uni_stream_sync()),
+            greeting: queued.clone().freeze(),
             queued,
             accepting: conn.accept_uni_stream(),
             arrived: Vec::new(),
-            has_settings: false,
-            most_pushes: None,
-            goaway: None,
+            said: Said { role, settings: None, most_pushes: None, goaway: None },
+            idle_talk: 0,
         }
+    }
+
+    /// What the peer may be sent, once it has said so.
+    pub(super) fn settings(&self) -> Option<Settings> {
+        self.said.settings
+    }
+
+    /// The number of the peer's last GOAWAY.
+    pub(super) fn goaway(&self) -> Option<u64> {
+        self.said.goaway
+    }
+
+    /// How many frames and streams asked for nothing since this was last asked.
+    pub(super) fn take_idle_talk(&mut self) -> u32 {
+        std::mem::take(&mut self.idle_talk)
     }
 
     /// To be sent by the next poll.
@@ -98,17 +132,18 @@ impl<'a> Control<'a> {
     /// Sends and reads what it can.
     ///
     /// # Errors
-    /// The client broke the rules.
+    /// The peer broke the rules.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
         self.poll_send(cx);
         while let Poll::Ready(Ok(receive)) = self.accepting.as_mut().poll(cx) {
             self.accepting = self.conn.accept_uni_stream();
             let kind = Kind::Unknown(BytesMut::new());
+            self.idle_talk = self.idle_talk.saturating_add(1);
             self.arrived.push(Arrived { receive, kind, held: Bytes::new() });
         }
         let mut index = 0;
         while index < self.arrived.len() {
-            // The client may not have more of them open than its credit allows.
+            // The peer may not have more of them open than its credit allows.
             match self.poll_arrived(index, cx)? {
                 Stays::Yes => index += 1,
                 Stays::No => drop(self.arrived.swap_remove(index)),
@@ -123,24 +158,27 @@ impl<'a> Control<'a> {
                 Sending::Opening(opening) => match opening.as_mut().poll(cx) {
                     Poll::Pending => return,
                     Poll::Ready(Ok(send)) => self.sending = Sending::Open(send),
-                    Poll::Ready(Err(_)) => self.sending = Sending::Over,
+                    Poll::Ready(Err(error)) => self.failed(&error),
                 },
                 Sending::Open(send) => {
-                    while self.queued.has_remaining() {
-                        match send.poll_write(cx, &self.queued) {
-                            Poll::Pending => return,
-                            Poll::Ready(Ok(taken)) => self.queued.advance(taken),
-                            Poll::Ready(Err(_)) => {
-                                self.sending = Sending::Over;
-                                return;
-                            }
-                        }
+                    match poll_rest(send, &mut self.queued, self.said.role, cx) {
+                        Poll::Pending => return,
+                        Poll::Ready(error) => self.failed(&error),
                     }
-                    self.queued = BytesMut::new();
-                    return;
                 }
                 Sending::Over => return,
             }
+        }
+    }
+
+    /// The stream cannot be sent on: it is begun anew where the peer has seen nothing of it
+    /// (RFC 9001 section 4.6.2).
+    fn failed(&mut self, error: &Error) {
+        if *error.kind() == ErrorKind::EarlyDataRejected {
+            self.queued = BytesMut::from(&self.greeting[..]);
+            self.sending = Sending::Opening(self.conn.open_uni_stream_sync());
+        } else {
+            self.sending = Sending::Over;
         }
     }
 
@@ -175,7 +213,14 @@ impl<'a> Control<'a> {
                     CONTROL => Kind::Control(FrameReader::new(LONGEST_FRAME)),
                     ENCODER => Kind::Encoder,
                     DECODER => Kind::Decoder,
-                    PUSH => return Err(creation("a client cannot push")),
+                    PUSH if self.said.role == Role::Server => {
+                        return Err(creation("a client cannot push"));
+                    }
+                    // RFC 9114 4.6: nothing may be pushed without MAX_PUSH_ID.
+                    PUSH => {
+                        let text = "a push that nobody asked for";
+                        return Err(Broken { code: code::ID_ERROR, text });
+                    }
                     _ => {
                         // RFC 9114 6.2: not a fault.
                         stream.receive.cancel_read(code::STREAM_CREATION_ERROR);
@@ -192,11 +237,37 @@ impl<'a> Control<'a> {
             Kind::Encoder | Kind::Decoder => stream.held.clear(),
             Kind::Control(reader) => {
                 while let Some(frame) = reader.next(&mut stream.held)? {
-                    take(frame, &mut self.has_settings, &mut self.most_pushes, &mut self.goaway)?;
+                    self.idle_talk = self.idle_talk.saturating_add(1);
+                    self.said.take(frame)?;
                 }
+                self.idle_talk = self.idle_talk.saturating_add(reader.take_passed());
             }
         }
         Ok(Stays::Yes)
+    }
+}
+
+/// Sends what is queued. Ready when the stream cannot be sent on.
+fn poll_rest(
+    send: &mut BoxSend,
+    queued: &mut BytesMut,
+    role: Role,
+    cx: &mut Context<'_>,
+) -> Poll<Error> {
+    while queued.has_remaining() {
+        match ready!(send.poll_write(cx, queued)) {
+            Ok(taken) => queued.advance(taken),
+            Err(error) => return Poll::Ready(error),
+        }
+    }
+    *queued = BytesMut::new();
+    // A server that takes no early data has lost what was said in it.
+    match role {
+        Role::Client => match ready!(send.poll_stopped(cx)) {
+            Err(error) => Poll::Ready(error),
+            Ok(_) => Poll::Pending,
+        },
+        Role::Server => Poll::Pending,
     }
 }
 
@@ -223,54 +294,61 @@ fn creation(text: &'static str) -> Broken {
     Broken { code: code::STREAM_CREATION_ERROR, text }
 }
 
-/// A frame on the client's control stream (RFC 9114 section 7.2).
-fn take(
-    frame: Frame,
-    has_settings: &mut bool,
-    most_pushes: &mut Option<u64>,
-    goaway: &mut Option<u64>,
-) -> Result<(), Broken> {
-    let wrong = |code, text| Err(Broken { code, text });
-    let (kind, payload) = match frame {
-        Frame::Data(_) if *has_settings => {
-            return wrong(code::FRAME_UNEXPECTED, "data on a control stream");
-        }
-        Frame::Data(_) => return wrong(code::MISSING_SETTINGS, "no settings"),
-        Frame::Other { kind, payload } => (kind, payload),
-    };
-    if kind == frames::SETTINGS {
-        if std::mem::replace(has_settings, true) {
-            return wrong(code::FRAME_UNEXPECTED, "settings for the second time");
-        }
-        return match Settings::decode(&payload) {
-            Some(_) => Ok(()),
-            None => wrong(code::SETTINGS_ERROR, "wrong settings"),
+impl Said {
+    /// A frame on the peer's control stream (RFC 9114 section 7.2).
+    fn take(&mut self, frame: Frame) -> Result<(), Broken> {
+        let wrong = |code, text| Err(Broken { code, text });
+        let (kind, payload) = match frame {
+            Frame::Data(_) if self.settings.is_some() => {
+                return wrong(code::FRAME_UNEXPECTED, "data on a control stream");
+            }
+            Frame::Data(_) => return wrong(code::MISSING_SETTINGS, "no settings"),
+            Frame::Other { kind, payload } => (kind, payload),
         };
-    }
-    if !*has_settings {
-        return wrong(code::MISSING_SETTINGS, "no settings");
-    }
-    let id = match integer::decode(&payload) {
-        Some((id, length)) if length == payload.len() => Some(id),
-        _ => None,
-    };
-    match (kind, id) {
-        (frames::GOAWAY | frames::MAX_PUSH_ID | frames::CANCEL_PUSH, None) => {
-            wrong(code::FRAME_ERROR, "a frame of the wrong length")
+        if kind == frames::SETTINGS {
+            if self.settings.is_some() {
+                return wrong(code::FRAME_UNEXPECTED, "settings for the second time");
+            }
+            self.settings = Settings::decode(&payload);
+            return match self.settings {
+                Some(_) => Ok(()),
+                None => wrong(code::SETTINGS_ERROR, "wrong settings"),
+            };
         }
-        (frames::GOAWAY, Some(id)) if goaway.is_none_or(|before| id <= before) => {
-            *goaway = Some(id);
-            Ok(())
+        if self.settings.is_none() {
+            return wrong(code::MISSING_SETTINGS, "no settings");
         }
-        (frames::MAX_PUSH_ID, Some(id)) if most_pushes.is_none_or(|before| id >= before) => {
-            *most_pushes = Some(id);
-            Ok(())
+        if kind == frames::MAX_PUSH_ID && self.role == Role::Client {
+            return wrong(code::FRAME_UNEXPECTED, "a server's MAX_PUSH_ID");
         }
-        // 7.2.3: nothing was pushed that could be cancelled.
-        (frames::GOAWAY | frames::MAX_PUSH_ID | frames::CANCEL_PUSH, Some(_)) => {
-            wrong(code::ID_ERROR, "a number that may not be")
+        let id = match integer::decode(&payload) {
+            Some((id, length)) if length == payload.len() => Some(id),
+            _ => None,
+        };
+        match (kind, id) {
+            (frames::GOAWAY | frames::MAX_PUSH_ID | frames::CANCEL_PUSH, None) => {
+                wrong(code::FRAME_ERROR, "a frame of the wrong length")
+            }
+            // 7.2.6: of a server it is the number of a request.
+            (frames::GOAWAY, Some(id)) if self.role == Role::Client && id % 4 != 0 => {
+                wrong(code::ID_ERROR, "a number that is no request's")
+            }
+            (frames::GOAWAY, Some(id)) if self.goaway.is_none_or(|before| id <= before) => {
+                self.goaway = Some(id);
+                Ok(())
+            }
+            (frames::MAX_PUSH_ID, Some(id))
+                if self.most_pushes.is_none_or(|before| id >= before) =>
+            {
+                self.most_pushes = Some(id);
+                Ok(())
+            }
+            // 7.2.3: nothing was pushed that could be cancelled.
+            (frames::GOAWAY | frames::MAX_PUSH_ID | frames::CANCEL_PUSH, Some(_)) => {
+                wrong(code::ID_ERROR, "a number that may not be")
+            }
+            _ => wrong(code::FRAME_UNEXPECTED, "a frame that has no place on a control stream"),
         }
-        _ => wrong(code::FRAME_UNEXPECTED, "a frame that has no place on a control stream"),
     }
 }
 
@@ -278,12 +356,11 @@ fn take(
 mod tests {
     use super::*;
 
-    fn taken(frames: &[(u64, &[u8])]) -> Result<(), u64> {
-        let (mut has_settings, mut most_pushes, mut goaway) = (false, None, None);
+    fn taken(role: Role, frames: &[(u64, &[u8])]) -> Result<(), u64> {
+        let mut said = Said { role, settings: None, most_pushes: None, goaway: None };
         for &(kind, payload) in frames {
             let frame = Frame::Other { kind, payload: Bytes::copy_from_slice(payload) };
-            take(frame, &mut has_settings, &mut most_pushes, &mut goaway)
-                .map_err(|broken| broken.code)?;
+            said.take(frame).map_err(|broken| broken.code)?;
         }
         Ok(())
     }
@@ -311,7 +388,19 @@ mod tests {
                 Err(code::ID_ERROR),
             ),
         ] {
-            assert_eq!(taken(sent), expected, "{sent:?}");
+            assert_eq!(taken(Role::Server, sent), expected, "{sent:?}");
+        }
+    }
+    #[test]
+    fn a_server_says_less() {
+        const SETTINGS: (u64, &[u8]) = (frames::SETTINGS, b"");
+        for (sent, expected) in [
+            (&[SETTINGS, (frames::GOAWAY, b"\x08"), (frames::GOAWAY, b"\x04")][..], Ok(())),
+            (&[SETTINGS, (frames::GOAWAY, b"\x03")], Err(code::ID_ERROR)),
+            (&[SETTINGS, (frames::MAX_PUSH_ID, b"\x05")], Err(code::FRAME_UNEXPECTED)),
+            (&[SETTINGS, (frames::CANCEL_PUSH, b"\x00")], Err(code::ID_ERROR)),
+        ] {
+            assert_eq!(taken(Role::Client, sent), expected, "{sent:?}");
         }
     }
 }
