@@ -9,6 +9,7 @@ use dipole_http::{Body, Drained, HttpService, Server, ServerConfig, ServerHandle
 use dipole_net::{Addr, Conn, ConnExt, DialerExt};
 use dipole_tokio::Tokio;
 use http::{Request, Response};
+use tokio::sync::mpsc;
 
 use support::{Calls, End, Peer, handler, read_all, secs, text};
 
@@ -25,14 +26,20 @@ async fn connect(addr: &Addr) -> Peer {
     Peer::new(conn.unwrap_or_else(|error| panic!("{error}")), secs(20))
 }
 
-/// Waits for what other threads do, for some seconds at most.
-async fn eventually(what: &str, is_so: impl Fn() -> bool) {
-    let so = async {
-        while !is_so() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(secs(10), so).await.unwrap_or_else(|_| panic!("never: {what}"));
+/// What other threads say, within some seconds.
+async fn hear(said: &mut mpsc::UnboundedReceiver<&'static str>) -> &'static str {
+    let next = tokio::time::timeout(secs(10), said.recv()).await;
+    next.expect("it is said in time").expect("somebody is there to say it")
+}
+
+/// Says this when it is dropped.
+struct Last(mpsc::UnboundedSender<&'static str>, &'static str);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        // The test may have ended.
+        let _ = self.0.send(self.1);
+    }
 }
 
 #[tokio::test]
@@ -112,8 +119,10 @@ async fn a_client_that_stops_reading_is_reset() {
     let server = start("127.0.0.1:0", service, config);
     let mut peer = connect(&server.local_addrs()[0]).await;
     peer.send(GET).await;
-    eventually("the connection ends", || server.stats().timed_out == 1).await;
-    eventually("nothing is left", || server.stats().open_connections == 0).await;
+    peer.conn.peek(1).await.expect("the answer begins");
+    // The drain waits for the answer, which its deadline ends.
+    assert_eq!(server.shutdown(secs(10)).await, Drained::Whole);
+    assert_eq!((server.stats().timed_out, server.stats().open_connections), (1, 0));
     let mut read = 0;
     let error = loop {
         match peer.conn.peek(1).await {
@@ -134,20 +143,29 @@ async fn a_handler_is_dropped_soon_after_its_client_has_gone() {
     type Leave = fn(&mut dyn Conn);
     let ways: [(&str, Leave); 2] =
         [("closes", |conn| conn.close()), ("resets", |conn| conn.reset())];
-    let service = handler(async |_: Request<Body>| std::future::pending::<Response<Body>>().await);
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let service = handler(move |_: Request<Body>| {
+        let _ = tell.send("it runs");
+        let last = Last(tell.clone(), "it is dropped");
+        async move {
+            let _last = last;
+            std::future::pending::<Response<Body>>().await
+        }
+    });
     let server = start("127.0.0.1:0", service, ServerConfig::default());
-    for (number, (way, leave)) in ways.into_iter().enumerate() {
-        let number = number as u64;
+    for (way, leave) in ways {
         let mut peer = connect(&server.local_addrs()[0]).await;
         peer.send(GET).await;
-        eventually("the handler runs", || server.stats().requests == number + 1).await;
+        assert_eq!(hear(&mut told).await, "it runs");
         let begin = std::time::Instant::now();
         leave(&mut *peer.conn);
-        eventually("the handler is dropped", || server.stats().cancelled == number + 1).await;
+        assert_eq!(hear(&mut told).await, "it is dropped", "{way}");
         // 100 ms, and some for a machine that is busy.
         assert!(begin.elapsed() < Duration::from_millis(1000), "{way}: {:?}", begin.elapsed());
     }
-    eventually("nothing is left", || server.stats().open_connections == 0).await;
+    assert_eq!(server.shutdown(secs(10)).await, Drained::Whole);
+    let stats = server.stats();
+    assert_eq!((stats.requests, stats.cancelled, stats.open_connections), (2, 2, 0));
 }
 
 #[cfg(target_os = "linux")]

@@ -11,7 +11,7 @@ use dipole_http::{Drained, Server, ServerConfig, ServerHandle};
 use dipole_net::{Addr, DialerExt, ErrorKind, ListenOptions};
 use dipole_sim::Network;
 use dipole_tokio::Tokio;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use support::{Peer, handler, secs, text};
 
@@ -95,7 +95,13 @@ async fn a_running_request_ends_by_itself() {
 
 #[tokio::test]
 async fn no_connection_is_refused_and_no_request_fails_while_the_library_changes() {
-    let server = started(hello().listen("127.0.0.1:0", Tokio::new()));
+    let (answered, mut seen) = watch::channel(0);
+    let service = handler(move |_| {
+        answered.send_modify(|count| *count += 1);
+        async { text("hello") }
+    });
+    let server = Server::new(service).workers(2).listen("127.0.0.1:0", Tokio::new());
+    let server = started(server);
     let addr = server.local_addrs()[0].clone();
     let client = async |requests: usize| {
         let mut peer = connect(&addr).await;
@@ -112,9 +118,9 @@ async fn no_connection_is_refused_and_no_request_fails_while_the_library_changes
         tokio::join!(client(2000), client(2000), client(2000), client(2000), client(2000));
     };
     let swaps = async {
-        for _ in 0..20 {
+        for turn in 0..20 {
+            seen.wait_for(|count| *count >= turn * 400).await.expect("the server is there");
             server.swap_transport(&addr, Tokio::new()).await.expect("a swap");
-            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::join!(clients, swaps);

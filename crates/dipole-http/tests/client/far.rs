@@ -161,7 +161,7 @@ impl FarConn {
     }
 }
 
-/// Lets every other task run until all of them wait.
+/// Lets every other task run until all of them wait, in virtual time.
 pub(crate) async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }

@@ -392,3 +392,87 @@ async fn a_body_that_is_reset_before_its_end_does_not_pass_for_whole() {
         drop((near, running));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn requests_wait_for_a_stream_where_no_more_connections_are_allowed() {
+    let (near, mut far) = configured(|config| {
+        config.protocol = ProtocolChoice::Http2;
+        config.max_connections_per_host = Some(1);
+        config.http2.max_streams = 2;
+        config.pool_timeout = Some(secs(10));
+    });
+    // A stream is free when its response has been read.
+    let read = |asked| tokio::spawn(async { text(good(asked).await).await });
+    let asked: Vec<_> = (0..3).map(|_| read(near.get())).collect();
+    let mut conn = FarHttp2::new(far.accept().await).await;
+    let (mut one, mut two) = (conn.next().await, conn.next().await);
+    settle().await;
+    far.expect_no_dial().await;
+    one.answer("hi");
+    let mut three = conn.next().await;
+    two.answer("hi");
+    three.answer("hi");
+    let _running = conn.run();
+    for asked in asked {
+        assert_eq!(asked.await.expect("no panic"), "hi");
+    }
+    assert_eq!(near.network.stats().dials, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_stream_takes_so_long_at_most() {
+    let (near, mut far) = configured(|config| {
+        config.protocol = ProtocolChoice::Http2;
+        config.max_connections_per_host = Some(1);
+        config.http2.max_streams = 1;
+        config.pool_timeout = Some(secs(3));
+    });
+    let _first = near.get();
+    let mut conn = FarHttp2::new(far.accept().await).await;
+    let _one = conn.next().await;
+    let _running = conn.run();
+    let begin = Instant::now();
+    let error = bad(near.get()).await;
+    assert_eq!((error.kind(), error.deadline()), (ClientErrorKind::Connect, Some(Deadline::Pool)));
+    assert_eq!(begin.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_takes_requests_for_so_long_and_no_longer() {
+    let (near, mut far) = configured(|config| {
+        config.protocol = ProtocolChoice::Http2;
+        config.max_connection_age = Some(secs(10));
+    });
+    let hello = |_| std::future::ready(Response::new("hi".into()));
+    let asked = near.get();
+    let _first = serve(far.accept().await, hello);
+    assert_eq!(text(good(asked).await).await, "hi");
+    tokio::time::sleep(secs(9)).await;
+    assert_eq!(text(good(near.get()).await).await, "hi");
+    assert_eq!(near.network.stats().dials, 1);
+    tokio::time::sleep(secs(2)).await;
+    let asked = near.get();
+    let _second = serve(far.accept().await, hello);
+    assert_eq!(text(good(asked).await).await, "hi");
+    assert_eq!(near.network.stats().dials, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_piece_of_a_body_takes_so_long_at_most() {
+    let (near, mut far) = configured(|config| {
+        config.protocol = ProtocolChoice::Http2;
+        config.body_timeout = Some(secs(5));
+    });
+    let asked = near.get();
+    let mut conn = FarHttp2::new(far.accept().await).await;
+    let mut got = conn.next().await;
+    let mut stream = got.respond.send_response(Response::new(()), false).expect("it waits");
+    stream.send_data(Bytes::from_static(b"hi"), false).expect("it waits");
+    let _running = conn.run();
+    let mut body = good(asked).await.into_body();
+    let begin = Instant::now();
+    assert!(body.frame().await.expect("a piece").expect("in time").is_data());
+    let error = body.frame().await.expect("an error").expect_err("late");
+    assert!(matches!(error, BodyError::TimedOut), "{error}");
+    assert_eq!(begin.elapsed().as_secs(), 5);
+}

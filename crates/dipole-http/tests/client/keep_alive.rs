@@ -184,6 +184,35 @@ async fn only_so_many_connections_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_connection_that_was_used_last_is_used_next() {
+    let (near, mut far) = near_and_far();
+    let asked = [near.get(), near.get(), near.get()];
+    let mut conns = [far.accept().await, far.accept().await, far.accept().await];
+    // They come back in another order than they were made in.
+    let mut order = vec![1, 0, 2];
+    for at in &order {
+        conns[*at].expect(GET).await;
+        conns[*at].send(OK).await;
+        settle().await;
+    }
+    for asked in asked {
+        text(good(asked).await).await;
+    }
+    let mut later = Vec::new();
+    while let Some(at) = order.pop() {
+        later.push(near.get());
+        conns[at].expect(GET).await;
+    }
+    for conn in &mut conns {
+        conn.send(OK).await;
+    }
+    for asked in later {
+        text(good(asked).await).await;
+    }
+    assert_eq!(near.network.stats().dials, 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_is_dropped_closes_what_waits() {
     let (near, mut far) = near_and_far();
     let asked = near.get();

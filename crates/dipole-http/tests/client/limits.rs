@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dipole_http::{BodyError, ClientErrorKind};
+use dipole_http::{BodyError, ClientErrorKind, Deadline};
 use dipole_sim::Reach;
 use http::Method;
 use http_body_util::BodyExt;
@@ -20,7 +20,8 @@ async fn a_dial_takes_so_long_at_most() {
     near.network.set_reach("far", Reach::Silent);
     let begin = Instant::now();
     let error = bad(near.get()).await;
-    assert_eq!((error.kind(), error.is_timeout()), (ClientErrorKind::Connect, true), "{error}");
+    let which = (ClientErrorKind::Connect, Some(Deadline::Dial));
+    assert_eq!((error.kind(), error.deadline()), which, "{error}");
     assert_eq!(begin.elapsed().as_secs(), 10);
 }
 
@@ -53,7 +54,8 @@ async fn a_response_takes_so_long_at_most_from_the_end_of_its_request() {
         conn.send(byte).await;
     }
     let error = bad(asked).await;
-    assert_eq!((error.kind(), error.is_timeout()), (ClientErrorKind::TimedOut, true), "{error}");
+    let which = (ClientErrorKind::TimedOut, Some(Deadline::Response));
+    assert_eq!((error.kind(), error.deadline()), which, "{error}");
     assert_eq!(begin.elapsed().as_secs(), 5);
     conn.expect_closed().await;
 }
@@ -91,7 +93,8 @@ async fn a_server_that_takes_nothing_is_given_up() {
     conn.expect("POST / HTTP/1.1\r\n").await;
     let begin = Instant::now();
     let error = bad(asked).await;
-    assert_eq!((error.kind(), error.is_timeout()), (ClientErrorKind::TimedOut, true), "{error}");
+    let which = (ClientErrorKind::TimedOut, Some(Deadline::Write));
+    assert_eq!((error.kind(), error.deadline()), which, "{error}");
     assert_eq!(begin.elapsed().as_secs(), 5);
     assert!(!conn.conn_error().await.eq(&dipole_net::ErrorKind::TimedOut));
 }

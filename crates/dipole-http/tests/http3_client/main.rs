@@ -6,6 +6,7 @@ mod fake_tls;
 #[path = "../client/far.rs"]
 mod far;
 mod far_http3;
+mod given_up;
 mod wire;
 
 mod bodies;
