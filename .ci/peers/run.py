@@ -2,9 +2,9 @@
 
     python run.py --release DIR --website FILE --npm DIR [--network NAME] [--only REGEX]
 
-`--release` is the folder with `dipole`, `examples/bench_server` and `examples/follow`, `--website`
-the example of that name, `--npm` the folder that `npm install --prefix` was given, with undici and
-playwright-core. Python needs aiohttp, aioquic, httpx with h2, hypercorn with h3, pycurl with HTTP/3 and
+`--release` is the folder with `dipole` and the examples `bench_server`, `follow` and `steady`,
+`--website` the example of that name, `--npm` the folder that `npm install --prefix` was given, with
+undici and playwright-core. Python needs aiohttp, aioquic, httpx with h2, hypercorn with h3, pycurl with HTTP/3 and
 websockets; `--niquests` is a Python with niquests, which replaces a part of what the others need. Also
 needed: apache2, chromium, curl, h2load, microsocks, nc, nghttp, nginx, node, openssl, slowhttptest,
 tinyproxy, wrk. Ends with status 0 when every check has passed.
@@ -21,6 +21,7 @@ import with_curl  # noqa: F401: each of these brings its checks
 import with_http_client  # noqa: F401
 import with_etcd  # noqa: F401
 import with_aiohttp  # noqa: F401
+import with_closing_upstreams  # noqa: F401
 import with_http2  # noqa: F401
 import with_http2_secured  # noqa: F401
 import with_http3  # noqa: F401

@@ -42,7 +42,16 @@ impl Load {
     {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime");
-        runtime.block_on(tokio::task::LocalSet::new().run_until(self.rounds(request, clients)));
+        runtime.block_on(self.tasks(request, clients));
+    }
+
+    /// The same on whatever runtime it is awaited on, one of a single thread.
+    pub async fn tasks<C, F>(&self, request: impl Fn(C) -> F + Clone + 'static, clients: Vec<C>)
+    where
+        C: Clone + 'static,
+        F: Future<Output = ()> + 'static,
+    {
+        tokio::task::LocalSet::new().run_until(self.rounds(request, clients)).await;
     }
 
     async fn rounds<C, F>(&self, request: impl Fn(C) -> F + Clone + 'static, clients: Vec<C>)

@@ -1,4 +1,4 @@
-//! Dipole's client with its pool, on io_uring.
+//! Dipole's client with its pool, on io_uring, whose ring has a thread of its own.
 
 use clients::{CONNECTIONS, Load, check};
 use dipole::{Body, Client, ResponseExt as _, uring::Uring};
