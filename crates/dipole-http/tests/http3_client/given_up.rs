@@ -41,11 +41,12 @@ impl Drop for Alive {
 
 /// Sends back what comes, as it comes.
 fn answer(request: Request<Body>, alive: Alive) -> Response<Body> {
-    let echoed = futures_util::stream::unfold((request.into_body(), alive), async |(mut body, alive)| {
-        sleep(PAUSE).await;
-        let data = body.frame().await?.ok()?.into_data().ok()?;
-        Some((Ok::<_, BodyError>(Frame::data(data)), (body, alive)))
-    });
+    let echoed =
+        futures_util::stream::unfold((request.into_body(), alive), async |(mut body, alive)| {
+            sleep(PAUSE).await;
+            let data = body.frame().await?.ok()?.into_data().ok()?;
+            Some((Ok::<_, BodyError>(Frame::data(data)), (body, alive)))
+        });
     Response::new(Body::new(StreamBody::new(Box::pin(echoed))))
 }
 
