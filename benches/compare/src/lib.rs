@@ -5,6 +5,8 @@ pub mod canned;
 pub mod dipole_app;
 #[cfg(feature = "dipole")]
 pub mod dipole_conn;
+pub mod epoll_loop;
+pub mod handler;
 #[cfg(any(feature = "ntex-tokio", feature = "ntex-uring"))]
 pub mod ntex_app;
 pub mod routes;
@@ -64,11 +66,7 @@ fn usage() -> ! {
 pub fn listen() -> TcpListener {
     let address = listen_address();
     let open = || {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         socket.set_tcp_nodelay(true)?;
         socket.set_nonblocking(true)?;

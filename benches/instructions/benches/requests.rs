@@ -5,7 +5,7 @@ use gungraun::{library_benchmark, library_benchmark_group, main};
 use instructions::Scenario::{Browser, Hello, Pipelined, Post};
 #[cfg(feature = "dipole")]
 use instructions::dipole;
-use instructions::{Prepared, bare, hyper};
+use instructions::{Prepared, bare, bare_http, hyper};
 
 #[library_benchmark(setup = bare::prepare)]
 #[bench::hello_500(Hello, 500)]
@@ -17,6 +17,19 @@ use instructions::{Prepared, bare, hyper};
 #[bench::pipelined_500(Pipelined, 500)]
 #[bench::pipelined_1000(Pipelined, 1000)]
 fn on_bare(prepared: Prepared) -> Prepared {
+    prepared.run()
+}
+
+#[library_benchmark(setup = bare_http::prepare)]
+#[bench::hello_500(Hello, 500)]
+#[bench::hello_1000(Hello, 1000)]
+#[bench::browser_500(Browser, 500)]
+#[bench::browser_1000(Browser, 1000)]
+#[bench::post_500(Post, 500)]
+#[bench::post_1000(Post, 1000)]
+#[bench::pipelined_500(Pipelined, 500)]
+#[bench::pipelined_1000(Pipelined, 1000)]
+fn on_bare_http(prepared: Prepared) -> Prepared {
     prepared.run()
 }
 
@@ -48,8 +61,8 @@ fn on_dipole(prepared: Prepared) -> Prepared {
 }
 
 #[cfg(not(feature = "dipole"))]
-library_benchmark_group!(name = requests; benchmarks = on_bare, on_hyper);
+library_benchmark_group!(name = requests; benchmarks = on_bare, on_bare_http, on_hyper);
 #[cfg(feature = "dipole")]
-library_benchmark_group!(name = requests; benchmarks = on_bare, on_hyper, on_dipole);
+library_benchmark_group!(name = requests; benchmarks = on_bare, on_bare_http, on_hyper, on_dipole);
 
 main!(library_benchmark_groups = requests);

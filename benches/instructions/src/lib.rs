@@ -6,9 +6,11 @@
 //! that it runs in.
 
 pub mod bare;
+pub mod bare_http;
 mod client;
 #[cfg(feature = "dipole")]
 pub mod dipole;
+mod handler;
 pub mod hyper;
 mod prepared;
 mod scenario;

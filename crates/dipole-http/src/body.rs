@@ -19,32 +19,29 @@ use crate::upload::UploadBody;
 /// bounded: one piece, and on a server what comes while it looks for the client's leaving, up to
 /// `max_head_bytes`. Dropping it before its end is fine: the connection then reads and throws away
 /// the rest, within limits, or closes.
-#[derive(Default)]
 pub struct Body {
     kind: Kind,
 }
 
-#[derive(Default)]
+/// Two kinds and not more: they fit into the size of the larger one, and a request that moves is
+/// then a quarter of a kilobyte, up to where copies are cheap.
 enum Kind {
-    #[default]
-    Empty,
-    Full(Bytes),
-    Upload(UploadBody),
-    Boxed(Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send>>),
+    /// All there; none of it when the last of it was taken.
+    Held(Bytes),
+    Streamed(Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send>>),
 }
 
 impl Body {
     /// No body.
     #[must_use]
     pub fn empty() -> Self {
-        Self::default()
+        Self { kind: Kind::Held(Bytes::new()) }
     }
 
     /// A body that is all there.
     #[must_use]
     pub fn full(data: impl Into<Bytes>) -> Self {
-        let data = data.into();
-        Self { kind: if data.is_empty() { Kind::Empty } else { Kind::Full(data) } }
+        Self { kind: Kind::Held(data.into()) }
     }
 
     /// Any other body.
@@ -52,7 +49,7 @@ impl Body {
     where
         B: HttpBody<Data = Bytes, Error = BodyError> + Send + 'static,
     {
-        Self { kind: Kind::Boxed(Box::pin(body)) }
+        Self { kind: Kind::Streamed(Box::pin(body)) }
     }
 
     /// A body of somebody else's, whose errors become [`BodyError::Other`].
@@ -75,9 +72,8 @@ impl Body {
     #[must_use]
     pub fn held(&self) -> Option<Bytes> {
         match &self.kind {
-            Kind::Empty => Some(Bytes::new()),
-            Kind::Full(data) => Some(data.clone()),
-            Kind::Upload(_) | Kind::Boxed(_) => None,
+            Kind::Held(data) => Some(data.clone()),
+            Kind::Streamed(_) => None,
         }
     }
 
@@ -102,7 +98,14 @@ impl Body {
     }
 
     pub(crate) fn upload(upload: UploadBody) -> Self {
-        Self { kind: Kind::Upload(upload) }
+        Self::new(upload)
+    }
+}
+
+impl Default for Body {
+    /// No body.
+    fn default() -> Self {
+        Self::empty()
     }
 }
 
@@ -171,32 +174,23 @@ impl HttpBody for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.kind {
-            Kind::Empty => Poll::Ready(None),
-            Kind::Full(data) => {
-                let data = std::mem::take(data);
-                self.kind = Kind::Empty;
-                Poll::Ready(Some(Ok(Frame::data(data))))
-            }
-            Kind::Upload(upload) => upload.poll_frame(cx),
-            Kind::Boxed(body) => body.as_mut().poll_frame(cx),
+            Kind::Held(data) if data.is_empty() => Poll::Ready(None),
+            Kind::Held(data) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(data))))),
+            Kind::Streamed(body) => body.as_mut().poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Empty => true,
-            Kind::Full(_) => false,
-            Kind::Upload(upload) => upload.is_end_stream(),
-            Kind::Boxed(body) => body.is_end_stream(),
+            Kind::Held(data) => data.is_empty(),
+            Kind::Streamed(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Empty => SizeHint::with_exact(0),
-            Kind::Full(data) => SizeHint::with_exact(data.len() as u64),
-            Kind::Upload(upload) => upload.size_hint(),
-            Kind::Boxed(body) => body.size_hint(),
+            Kind::Held(data) => SizeHint::with_exact(data.len() as u64),
+            Kind::Streamed(body) => body.size_hint(),
         }
     }
 }
@@ -204,9 +198,9 @@ impl HttpBody for Body {
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            Kind::Empty => f.write_str("Body::Empty"),
-            Kind::Full(data) => write!(f, "Body::Full({} bytes)", data.len()),
-            Kind::Upload(_) | Kind::Boxed(_) => f.write_str("Body::Stream"),
+            Kind::Held(data) if data.is_empty() => f.write_str("Body::Empty"),
+            Kind::Held(data) => write!(f, "Body::Full({} bytes)", data.len()),
+            Kind::Streamed(_) => f.write_str("Body::Stream"),
         }
     }
 }
@@ -266,5 +260,16 @@ impl std::error::Error for BodyError {
             Self::Other(error) => Some(&**error),
             _ => None,
         }
+    }
+}
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    /// See ARCHITECTURE.md, "Speed".
+    #[test]
+    fn a_request_is_no_larger_than_what_is_moved_cheaply() {
+        assert_eq!(size_of::<http::Request<Body>>(), 256);
     }
 }

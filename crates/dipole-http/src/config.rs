@@ -66,10 +66,10 @@ pub struct ServerConfig {
     /// What HTTP/3 has of its own.
     pub http3: Http3Config,
 
-    /// Header sections that a worker remembers for a listener, so that clients which repeat theirs
-    /// from request to request are not parsed again; 0 remembers none. Each takes up to 2 KiB and
-    /// about as much again for its parsed form, and stays in memory, with cookies and credentials
-    /// in it, until another takes its place. Default 64.
+    /// Header sections that a worker remembers for a listener, each with its last request line, so
+    /// that clients which repeat theirs from request to request are not parsed again; 0 remembers
+    /// none. Each takes up to 2 KiB and about as much again for its parsed form, and stays in
+    /// memory, with cookies and credentials in it, until another takes its place. Default 64.
     pub remembered_heads: usize,
 
     /// What answers over TLS say of HTTP/3. Default: what is really bound.

@@ -3,11 +3,12 @@
 //! One piece at a time, and only when the reader asks: so a slow reader slows the peer down, and
 //! nothing is held ahead.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::BodyError;
 
@@ -137,23 +138,27 @@ pub(crate) struct UploadBody {
     is_over: bool,
 }
 
-impl UploadBody {
-    pub(crate) fn poll_frame(
-        &mut self,
-        cx: &Context<'_>,
+impl HttpBody for UploadBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.is_over {
             return Poll::Ready(None);
         }
-        let mut state = lock(&self.shared);
+        let this = &mut *self;
+        let mut state = lock(&this.shared);
         if let Piece::Here(frame) = std::mem::take(&mut state.piece) {
-            if let (Some(size), Some(data)) = (&mut self.size, frame.data_ref()) {
+            if let (Some(size), Some(data)) = (&mut this.size, frame.data_ref()) {
                 *size = size.saturating_sub(data.len() as u64);
             }
             return Poll::Ready(Some(Ok(frame)));
         }
         if let Some(end) = &state.end {
-            self.is_over = true;
+            this.is_over = true;
             return Poll::Ready(end.clone().err().map(Err));
         }
         state.piece = Piece::Wanted;
@@ -166,11 +171,11 @@ impl UploadBody {
         Poll::Pending
     }
 
-    pub(crate) fn is_end_stream(&self) -> bool {
+    fn is_end_stream(&self) -> bool {
         self.is_over || self.size == Some(0)
     }
 
-    pub(crate) fn size_hint(&self) -> SizeHint {
+    fn size_hint(&self) -> SizeHint {
         self.size.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

@@ -11,7 +11,7 @@ use super::codec::chunked::ChunkedDecoder;
 use super::codec::encode::{CHUNK_END, LAST_CHUNK, chunk_head};
 use super::codec::framing::Step;
 use super::codec::head::{HeadLimits, HeadScan, HeadShape};
-use super::codec::memo::{FieldMemo, SectionKey};
+use super::codec::memo::{HeadKey, HeadMemo};
 use super::codec::reject::Reject;
 use super::codec::request::parse_request;
 use super::codec::response::parse_response;
@@ -26,8 +26,8 @@ type Read = Result<Option<(String, usize)>, Reject>;
 /// has no byte that another parser could take for something else.
 pub(crate) fn request_head(input: &[u8]) {
     let whole = check_pieces(input, read_request);
-    let (mut memo, mut key) = (FieldMemo::new(1), SectionKey::default());
-    for _ in 0..4 {
+    let (mut memo, mut key) = (HeadMemo::new(1), HeadKey::default());
+    for _ in 0..6 {
         assert_eq!(remembered(&mut memo, &mut key, input), whole, "{}", input.escape_ascii());
     }
 }
@@ -105,11 +105,12 @@ fn read_request(head: &Bytes, shape: &HeadShape) -> Result<String, Reject> {
 }
 
 /// Reads a request's head as a connection does.
-fn remembered(memo: &mut FieldMemo, key: &mut SectionKey, input: &[u8]) -> Read {
+fn remembered(memo: &mut HeadMemo, key: &mut HeadKey, input: &[u8]) -> Read {
     let mut request = Request::new(());
     if let Some(recalled) = memo.recall(*key, input, &LIMITS, &mut request) {
-        let (len, facts) = recalled?;
-        return Ok(Some((format!("{request:?} {facts:?}"), len)));
+        let recalled = recalled?;
+        *key = recalled.key;
+        return Ok(Some((format!("{request:?} {:?}", recalled.facts), recalled.len)));
     }
     let Some(shape) = find(input, input.len())? else { return Ok(None) };
     let head = Bytes::copy_from_slice(&input[..shape.len]);

@@ -45,7 +45,6 @@ use self::protocol::Protocols;
 pub(crate) use self::protocol::{HTTP1, HTTP2, HTTP3};
 pub(crate) use self::registry::Phase;
 pub use self::session::Session;
-pub(crate) use self::stats::Counters;
 pub use self::stats::ServerStats;
 use self::swap::{AcceptLoop, Post};
 pub(crate) use self::worker::Worker;

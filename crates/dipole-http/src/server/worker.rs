@@ -20,7 +20,7 @@ use super::generations::Generations;
 use super::registry::Registry;
 use super::stats::Counters;
 use crate::h1::codec::encode::DateLine;
-use crate::h1::codec::memo::FieldMemo;
+use crate::h1::codec::memo::HeadMemo;
 use crate::{HttpService, ServerConfig};
 
 /// What one worker's connections of one listener share.
@@ -34,7 +34,7 @@ pub(crate) struct Worker {
     pub(super) limits: Arc<Limits>,
     advertised: Advertised,
     date: DateCache,
-    field_memo: Mutex<FieldMemo>,
+    head_memo: Mutex<HeadMemo>,
 }
 
 impl Worker {
@@ -49,7 +49,7 @@ impl Worker {
             network,
             advertised: Arc::clone(&self.advertised),
             date: DateCache::new(Instant::now()),
-            field_memo: Mutex::new(FieldMemo::new(self.config.remembered_heads)),
+            head_memo: Mutex::new(HeadMemo::new(self.config.remembered_heads)),
         })
     }
 
@@ -66,9 +66,9 @@ impl Worker {
         date::value(&self.date(now))
     }
 
-    /// What the worker's connections remember of field sections.
-    pub(crate) fn field_memo(&self) -> MutexGuard<'_, FieldMemo> {
-        self.field_memo.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What the worker's connections remember of heads.
+    pub(crate) fn head_memo(&self) -> MutexGuard<'_, HeadMemo> {
+        self.head_memo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,7 +107,7 @@ impl Group {
             network,
             advertised,
             date: DateCache::new(Instant::now()),
-            field_memo: Mutex::new(FieldMemo::new(self.config.remembered_heads)),
+            head_memo: Mutex::new(HeadMemo::new(self.config.remembered_heads)),
         })
     }
 }

@@ -82,6 +82,12 @@ pub(super) fn parse_line<B>(
     Ok(())
 }
 
+/// The target of a request line that was read well.
+pub(super) fn target_of(line: &[u8]) -> &[u8] {
+    let start = scan::find(line, b' ').map_or(0, |space| space + 1);
+    line.get(start..line.len().saturating_sub(9)).unwrap_or_default()
+}
+
 /// RFC 9112 3.2: a second Host or an invalid one is a 400; `settle` sees to a missing one.
 #[inline]
 pub(super) fn check_host(head: &[u8], facts: &Facts) -> Result<(), Reject> {

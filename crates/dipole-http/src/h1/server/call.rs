@@ -1,14 +1,12 @@
 //! Calling the service, while the request's body comes and the client may go.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::Request;
 use tokio::time::Instant;
 
 use super::connection::{Connection, Stage};
-use super::exchange::Asked;
+use super::exchange::{Asked, Kind};
 use super::request_body::RequestBody;
 use super::stop::{Stop, Timeout};
 use crate::h1::codec::framing::BodyFraming;
@@ -27,13 +25,11 @@ impl Connection {
     ) -> Result<(), Stop> {
         let most = self.worker.config.max_requests_per_connection;
         let is_last = most.is_some_and(|most| self.requests >= most);
-        asked.method.clone_from(request.method());
+        asked.kind = Kind::of(request.method());
         asked.version = request.version();
         asked.is_last = !facts.keep_alive;
         asked.keep_alive = facts.keep_alive && !is_last;
-        if facts.framing == BodyFraming::None {
-            incoming.begin_empty();
-        } else {
+        if facts.framing != BodyFraming::None {
             *request.body_mut() = incoming.begin(self, facts)?;
         }
         if self.worker.hooks.exposes_connection_info
@@ -45,39 +41,23 @@ impl Connection {
         Ok(())
     }
 
-    /// Polls the handler, and gives it the pieces of the request's body that it asks for.
-    #[inline]
-    pub(super) fn poll_handler<F, B, E>(
+    /// Gives a handler that waits the piece of the request's body that it asks for: then ready, for
+    /// it sees that at once.
+    pub(super) fn poll_while_handled(
         &mut self,
-        mut handler: Pin<&mut F>,
         deadline: &mut Option<Instant>,
         incoming: &mut RequestBody,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<B>, Stop>>
-    where
-        F: Future<Output = Result<Response<B>, E>>,
-        E: Into<BoxError>,
-    {
-        loop {
-            incoming.renew_demand(cx);
-            // Unwind safe: nothing that the handler may have left half-done is used any more.
-            let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx)));
-            let is_pending = matches!(polled, Ok(Poll::Pending));
-            self.stage = if is_pending { Stage::Handling } else { Stage::Between };
-            match polled {
-                Ok(Poll::Ready(Ok(response))) => return Poll::Ready(Ok(response)),
-                Ok(Poll::Ready(Err(error))) => return Poll::Ready(Err(failed(error))),
-                Ok(Poll::Pending) => {}
-                Err(_) => return Poll::Ready(Err(Stop::Panicked)),
+    ) -> Poll<Result<(), Stop>> {
+        self.stage = Stage::Handling;
+        match incoming.poll_pump(self, cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            // The body has told the handler.
+            Poll::Ready(Err(Stop::ClientGone(_))) if self.finishes_handlers() => {
+                Poll::Ready(Ok(()))
             }
-            // A piece that was given is seen by the handler at once.
-            match incoming.poll_pump(self, cx) {
-                Poll::Ready(Ok(())) => {}
-                // The body has told the handler.
-                Poll::Ready(Err(Stop::ClientGone(_))) if self.finishes_handlers() => {}
-                Poll::Ready(Err(stop)) => return Poll::Ready(Err(stop)),
-                Poll::Pending => return self.poll_meanwhile(cx, incoming, deadline).map(Err),
-            }
+            Poll::Ready(Err(stop)) => Poll::Ready(Err(stop)),
+            Poll::Pending => self.poll_meanwhile(cx, incoming, deadline).map(Err),
         }
     }
 

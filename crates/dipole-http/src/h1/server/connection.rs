@@ -9,7 +9,7 @@ use dipole_net::Conn;
 use tokio::time::Instant;
 
 use super::stop::{Stop, Timeout};
-use crate::h1::codec::memo::SectionKey;
+use crate::h1::codec::memo::HeadKey;
 use crate::server::{ConnectionInfo, Deadline, Phase, Reached, Worker};
 
 /// The server's end of one connection.
@@ -19,8 +19,8 @@ pub(super) struct Connection {
     pub(super) info: Option<ConnectionInfo>,
     /// Requests read so far.
     pub(super) requests: u64,
-    /// The fields of the last request.
-    pub(super) section: SectionKey,
+    /// The head of the last request.
+    pub(super) last_head: HeadKey,
     pub(super) stage: Stage,
     /// By when the head that is awaited has to be whole.
     pub(super) head_deadline: Option<Instant>,
@@ -53,7 +53,7 @@ impl Connection {
             worker,
             info,
             requests: 0,
-            section: SectionKey::default(),
+            last_head: HeadKey::default(),
             stage: Stage::Between,
             head_deadline: None,
             write_deadline: None,

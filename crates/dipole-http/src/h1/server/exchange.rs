@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::After;
 use super::call::failed;
-use super::connection::Connection;
+use super::connection::{Connection, Stage};
 use super::request_body::RequestBody;
 use super::stop::Stop;
 use crate::h1::body_writer::BodyWriter;
@@ -29,11 +29,30 @@ pin_project! {
 
 /// What of a request its response depends on.
 pub(super) struct Asked {
-    pub(super) method: Method,
+    pub(super) kind: Kind,
     pub(super) version: Version,
     pub(super) keep_alive: bool,
     /// The client has said that it is its last (RFC 9112 section 9.6).
     pub(super) is_last: bool,
+}
+
+/// What of a request's method its response depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Head,
+    Connect,
+    Other,
+}
+
+impl Kind {
+    #[inline]
+    pub(super) fn of(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Head,
+            Method::CONNECT => Self::Connect,
+            _ => Self::Other,
+        }
+    }
 }
 
 pin_project! {
@@ -48,10 +67,9 @@ pin_project! {
         Handler { #[pin] handler: F, deadline: Option<Instant> },
         /// Sends the response's body.
         Respond { #[pin] body: B, writer: BodyWriter },
-        /// Reads what the handler has left of the request's body.
-        Drain,
-        /// Sends what is queued, and nothing else.
-        Flush,
+        /// Reads what the handler has left of the request's body, and sends what is queued unless
+        /// the next request is there.
+        Rest,
     }
 }
 
@@ -64,13 +82,13 @@ impl<S: HttpService> Exchange<S> {
 
     fn new() -> Self {
         let asked = Asked {
-            method: Method::GET,
+            kind: Kind::Other,
             version: Version::HTTP_11,
             keep_alive: false,
             is_last: false,
         };
         let state = State::Head { scan: HeadScan::default() };
-        Self { asked, incoming: RequestBody::none(), state }
+        Self { asked, incoming: RequestBody::default(), state }
     }
 }
 
@@ -78,6 +96,20 @@ impl Connection {
     /// Answers the requests that came together, in their order, with one flush where none waits.
     /// Ready when the connection has no request under way any more.
     pub(super) fn poll_answer<S: HttpService>(
+        &mut self,
+        service: &mut S,
+        mut exchange: Pin<&mut Exchange<S>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<After, Stop>> {
+        // Unwind safe: a service, a handler or a body that panicked is not asked again, and the
+        // connection ends.
+        let answered =
+            catch_unwind(AssertUnwindSafe(|| self.poll_requests(service, exchange.as_mut(), cx)));
+        answered.unwrap_or_else(|_| Poll::Ready(Err(self.note_panic(exchange.as_mut()))))
+    }
+
+    #[inline]
+    fn poll_requests<S: HttpService>(
         &mut self,
         service: &mut S,
         exchange: Pin<&mut Exchange<S>>,
@@ -104,21 +136,38 @@ impl Connection {
                     }
                 }
                 StateProjection::Handler { handler, deadline } => {
-                    let response = ready!(self.poll_handler(handler, deadline, incoming, cx))?;
+                    incoming.renew_demand(cx);
+                    let mut response = match handler.poll(cx) {
+                        Poll::Ready(Ok(response)) => response,
+                        Poll::Ready(Err(error)) => {
+                            self.stage = Stage::Between;
+                            return Poll::Ready(Err(failed(error)));
+                        }
+                        Poll::Pending => {
+                            ready!(self.poll_while_handled(deadline, incoming, cx))?;
+                            continue;
+                        }
+                    };
+                    self.stage = Stage::Between;
                     if !incoming.is_done() {
                         // What the handler still holds of the request has no reader any more.
-                        this.state.set(State::Drain);
+                        this.state.set(State::Rest);
                     }
-                    match self.begin_response(response, asked, incoming)? {
-                        Some((body, writer)) => this.state.set(State::Respond { body, writer }),
-                        None => this.state.set(State::Drain),
+                    let writer = self.begin_response(&mut response, asked, incoming)?;
+                    let body = response.into_body();
+                    if writer.expects_more() {
+                        this.state.set(State::Respond { body, writer });
+                    } else {
+                        this.state.set(State::Rest);
+                        drop(body);
+                        self.stage = Stage::Between;
                     }
                 }
                 StateProjection::Respond { body, writer } => {
                     ready!(self.poll_body(body, writer, incoming, cx))?;
-                    this.state.set(State::Drain);
+                    this.state.set(State::Rest);
                 }
-                StateProjection::Drain => {
+                StateProjection::Rest => {
                     let is_wanted = asked.keep_alive || incoming.has_reader();
                     let is_read =
                         incoming.is_done() || (is_wanted && ready!(self.poll_drain(incoming, cx))?);
@@ -131,20 +180,33 @@ impl Connection {
                     }
                     // The next of a pipelined batch is answered before anything is sent.
                     if self.conn.is_empty() || self.conn.queued() > self.max_queued() {
-                        this.state.set(State::Flush);
-                    } else {
-                        this.state.set(State::Head { scan: HeadScan::default() });
-                    }
-                }
-                StateProjection::Flush => {
-                    ready!(self.poll_flush(cx))?;
-                    if self.conn.is_empty() {
-                        return Poll::Ready(Ok(After::Wait));
+                        ready!(self.poll_flush(cx))?;
+                        if self.conn.is_empty() {
+                            return Poll::Ready(Ok(After::Wait));
+                        }
                     }
                     this.state.set(State::Head { scan: HeadScan::default() });
                 }
             }
         }
+    }
+
+    /// What a panic of the service, its handler or its response's body ends the connection with.
+    #[cold]
+    fn note_panic<S: HttpService>(&mut self, exchange: Pin<&mut Exchange<S>>) -> Stop {
+        let has_begun = match exchange.project().state.project() {
+            StateProjection::Head { .. }
+            | StateProjection::Service { .. }
+            | StateProjection::Handler { .. } => self.stage == Stage::Responding,
+            StateProjection::Respond { .. } | StateProjection::Rest => true,
+        };
+        if has_begun {
+            self.worker.counters.panics.add_one();
+            return Stop::CutShort;
+        }
+        // Its handler, if it had one, has not been cancelled.
+        self.stage = Stage::Between;
+        Stop::Panicked
     }
 }
 
@@ -158,16 +220,15 @@ fn call<S: HttpService>(
     mut state: Pin<&mut State<S::Future, S::ResponseBody>>,
     cx: &mut Context<'_>,
 ) -> Result<(), Stop> {
-    // Unwind safe: a service that panicked is not called again, its connection ends.
-    let called = catch_unwind(AssertUnwindSafe(|| {
-        match service.poll_ready(cx) {
-            Poll::Ready(Ok(())) => {
-                state.set(State::Handler { handler: service.call(request), deadline });
-            }
-            Poll::Ready(Err(error)) => return Err(failed(error)),
-            Poll::Pending => state.set(State::Service { request: Some(request), deadline }),
+    match service.poll_ready(cx) {
+        Poll::Ready(Ok(())) => {
+            state.set(State::Handler { handler: service.call(request), deadline });
+            Ok(())
         }
-        Ok(())
-    }));
-    called.unwrap_or(Err(Stop::Panicked))
+        Poll::Ready(Err(error)) => Err(failed(error)),
+        Poll::Pending => {
+            state.set(State::Service { request: Some(request), deadline });
+            Ok(())
+        }
+    }
 }

@@ -8,6 +8,7 @@ use super::connection::Connection;
 use super::stop::{Stop, Timeout};
 use crate::Body;
 use crate::h1::codec::head::{HeadLimits, HeadScan};
+use crate::h1::codec::memo::Recalled;
 use crate::h1::codec::request::RequestFacts;
 
 impl Connection {
@@ -32,9 +33,9 @@ impl Connection {
                 }
                 let head = self.conn.split(shape.len).map_err(Stop::ClientGone)?;
                 self.begin_request();
-                let read = self.worker.field_memo().read(&head, &shape, limits, request);
-                let (section, facts) = read?;
-                self.section = section;
+                let read = self.worker.head_memo().read(&head, &shape, limits, request);
+                let (key, facts) = read?;
+                self.last_head = key;
                 return Poll::Ready(Ok(facts));
             }
             match ready!(self.poll_more_of_the_head(cx)) {
@@ -57,12 +58,15 @@ impl Connection {
         limits: &HeadLimits,
         request: &mut Request<Body>,
     ) -> Option<Result<RequestFacts, Stop>> {
-        let memo = self.worker.field_memo();
-        let recalled = memo.recall(self.section, self.conn.buffered(), limits, request)?;
+        let mut memo = self.worker.head_memo();
+        let recalled = memo.recall(self.last_head, self.conn.buffered(), limits, request)?;
         drop(memo);
         self.begin_request();
         Some(match recalled {
-            Ok((len, facts)) => self.conn.skip(len).map_err(Stop::ClientGone).map(|()| facts),
+            Ok(Recalled { key, len, facts }) => {
+                self.last_head = key;
+                self.conn.skip(len).map_err(Stop::ClientGone).map(|()| facts)
+            }
             Err(reject) => Err(Stop::Rejected(reject)),
         })
     }

@@ -19,8 +19,15 @@ use crate::{Body, BodyError};
 /// A body up to this size that is held already is given as one piece.
 const MOST_AT_ONCE: u64 = 64 * 1024;
 
-/// The connection's end of a request's body.
+/// The connection's end of a request's body. Most requests have none: it is small then.
+#[derive(Default)]
 pub(super) struct RequestBody {
+    /// `None` when the whole body has been read from the connection.
+    under_way: Option<Box<UnderWay>>,
+}
+
+/// A body that has not been read to its end.
+struct UnderWay {
     progress: Progress,
     /// `None` when nobody reads it, or no more.
     upload: Option<Upload>,
@@ -45,12 +52,6 @@ enum Progress {
 }
 
 impl RequestBody {
-    /// Begins a request without a body.
-    #[inline]
-    pub(super) fn begin_empty(&mut self) {
-        self.progress = Progress::Done;
-    }
-
     /// Begins the body of a request; gives the handler's end of it.
     pub(super) fn begin(
         &mut self,
@@ -71,13 +72,12 @@ impl RequestBody {
         if let Some(size) = size.filter(|&size| size <= MOST_AT_ONCE)
             && connection.conn.buffered().len() as u64 >= size
         {
-            self.progress = Progress::Done;
             let data = connection.conn.split(size as usize).map_err(Stop::ClientGone)?;
             return Ok(Body::full(data));
         }
         let (upload, body) = upload(size);
         let decoder = BodyDecoder::of_request(facts.framing, &config.head_limits());
-        *self = Self {
+        self.under_way = Some(Box::new(UnderWay {
             progress: Progress::Reading(decoder),
             upload: Some(upload),
             awaits_continue: facts.expect_continue,
@@ -85,56 +85,100 @@ impl RequestBody {
             drained_from: None,
             drain_deadline: None,
             deadline: None,
-        };
+        }));
         Ok(Body::upload(body))
-    }
-
-    /// No body, read to its end.
-    pub(super) fn none() -> Self {
-        Self {
-            progress: Progress::Done,
-            upload: None,
-            awaits_continue: false,
-            received: 0,
-            drained_from: None,
-            drain_deadline: None,
-            deadline: None,
-        }
     }
 
     /// True when the whole body has been read from the connection.
     pub(super) fn is_done(&self) -> bool {
-        matches!(self.progress, Progress::Done)
+        self.under_way.is_none()
     }
 
     /// By when the piece that is awaited has to come; `None` when none is.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        self.under_way.as_ref()?.deadline
     }
 
     /// By when the rest that is thrown away has to have come; `None` when none is.
     pub(super) fn drain_deadline(&self) -> Option<Instant> {
-        self.drain_deadline
+        self.under_way.as_ref()?.drain_deadline
     }
 
     /// False when the rest of the body would keep the connection from going on: a client that has
     /// not been told to send it may send it or not, so the next request could not be found.
     pub(super) fn can_be_drained(&self) -> bool {
-        self.is_done() || !self.awaits_continue
+        self.under_way.as_ref().is_none_or(|body| !body.awaits_continue)
     }
 
     /// True as long as somebody may still read it, and it has not ended.
     pub(super) fn has_reader(&self) -> bool {
-        self.upload.as_ref().is_some_and(|upload| !upload.is_reader_gone())
+        self.under_way.as_ref().is_some_and(|body| body.has_reader())
     }
 
     /// To be called before a response's head is queued. A body that still has a reader is asked
     /// for now: once the response has begun, an interim one has no place any more.
     #[inline]
     pub(super) fn settle_continue(&mut self, connection: &mut Connection) {
-        if self.awaits_continue && self.has_reader() {
-            self.queue_continue(connection);
+        if let Some(body) = &mut self.under_way
+            && body.awaits_continue
+            && body.has_reader()
+        {
+            body.queue_continue(connection);
         }
+    }
+
+    /// To be called before the handler, or its answer's body, is polled.
+    #[inline]
+    pub(super) fn renew_demand(&self, cx: &Context<'_>) {
+        if let Some(UnderWay { upload: Some(upload), .. }) = self.under_way.as_deref() {
+            upload.renew_demand(cx);
+        }
+    }
+
+    /// Ready when a piece, or the end, was given to the handler; pending when it asks for none or
+    /// none has come.
+    #[inline]
+    pub(super) fn poll_pump(
+        &mut self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Stop>> {
+        let Some(body) = &mut self.under_way else { return Poll::Pending };
+        let pumped = body.poll_pump(connection, cx);
+        self.forget_if_done();
+        pumped
+    }
+
+    /// Gives the body up: its reader is told why, and the connection cannot go on.
+    pub(super) fn lose(&mut self, stop: &Stop, cx: &Context<'_>) {
+        if let Some(body) = &mut self.under_way {
+            body.lose(stop, cx);
+        }
+    }
+
+    /// Ready with true when the rest of the body was read and thrown away, with false when it is
+    /// more than the limit or cannot be read.
+    pub(super) fn poll_drain(
+        &mut self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+    ) -> Poll<bool> {
+        let Some(body) = &mut self.under_way else { return Poll::Ready(true) };
+        let drained = body.poll_drain(connection, cx);
+        self.forget_if_done();
+        drained
+    }
+
+    fn forget_if_done(&mut self) {
+        if self.under_way.as_ref().is_some_and(|body| matches!(body.progress, Progress::Done)) {
+            self.under_way = None;
+        }
+    }
+}
+
+impl UnderWay {
+    fn has_reader(&self) -> bool {
+        self.upload.as_ref().is_some_and(|upload| !upload.is_reader_gone())
     }
 
     fn queue_continue(&mut self, connection: &mut Connection) {
@@ -145,17 +189,7 @@ impl RequestBody {
         }
     }
 
-    /// To be called before the handler, or its answer's body, is polled.
-    #[inline]
-    pub(super) fn renew_demand(&self, cx: &Context<'_>) {
-        if let Some(upload) = &self.upload {
-            upload.renew_demand(cx);
-        }
-    }
-
-    /// Ready when a piece, or the end, was given to the handler; pending when it asks for none or
-    /// none has come.
-    pub(super) fn poll_pump(
+    fn poll_pump(
         &mut self,
         connection: &mut Connection,
         cx: &mut Context<'_>,
@@ -186,7 +220,7 @@ impl RequestBody {
                 if let Some(piece) = piece {
                     upload.give(piece, cx);
                 }
-                if self.is_done() {
+                if matches!(self.progress, Progress::Done) {
                     upload.end(Ok(()), cx);
                     self.upload = None;
                 }
@@ -199,8 +233,7 @@ impl RequestBody {
         }
     }
 
-    /// Gives the body up: its reader is told why, and the connection cannot go on.
-    pub(super) fn lose(&mut self, stop: &Stop, cx: &Context<'_>) {
+    fn lose(&mut self, stop: &Stop, cx: &Context<'_>) {
         self.progress = Progress::Lost;
         self.deadline = None;
         if let Some(upload) = self.upload.take() {
@@ -208,13 +241,7 @@ impl RequestBody {
         }
     }
 
-    /// Ready with true when the rest of the body was read and thrown away, with false when it is
-    /// more than the limit or cannot be read.
-    pub(super) fn poll_drain(
-        &mut self,
-        connection: &mut Connection,
-        cx: &mut Context<'_>,
-    ) -> Poll<bool> {
+    fn poll_drain(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<bool> {
         self.upload = None;
         let limit = connection.worker.config.max_drain_bytes;
         if self.drained_from.is_none() {

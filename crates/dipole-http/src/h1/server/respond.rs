@@ -1,30 +1,29 @@
 //! Sending a response, while the rest of the request may still come.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{Method, Response, StatusCode, Version, header};
-use http_body::{Body as HttpBody, Frame};
+use http::{Response, StatusCode, Version, header};
+use http_body::Body as HttpBody;
 
 use super::connection::{Connection, Stage};
-use super::exchange::Asked;
+use super::exchange::{Asked, Kind};
 use super::request_body::RequestBody;
 use super::stop::{Stop, Timeout};
 use crate::h1::body_writer::BodyWriter;
 use crate::h1::codec::encode::{Framing, OwnFields, Persistence, ResponseEncoder};
-use crate::server::{Counters, Phase};
+use crate::server::Phase;
 
 impl Connection {
-    /// Queues the response's head, and says how its body is sent, if it has one to send. Settles
-    /// whether the connection goes on.
+    /// Queues the response's head, and says how its body is sent. Settles whether the connection
+    /// goes on.
     #[inline]
     pub(super) fn begin_response<B: HttpBody>(
         &mut self,
-        mut response: Response<B>,
+        response: &mut Response<B>,
         asked: &mut Asked,
         incoming: &mut RequestBody,
-    ) -> Result<Option<(B, BodyWriter)>, Stop> {
+    ) -> Result<BodyWriter, Stop> {
         incoming.settle_continue(self);
         if let Some(alt_svc) = self.worker.alt_svc()
             && self.conn.tls().is_some()
@@ -32,7 +31,7 @@ impl Connection {
             response.headers_mut().entry(header::ALT_SVC).or_insert_with(|| alt_svc.clone());
         }
         let own = OwnFields::of(response.headers());
-        let (framing, writer) = framing(&response, own, asked)?;
+        let (framing, writer) = framing(response, own, asked)?;
         asked.keep_alive = asked.keep_alive
             && !own.close
             && !matches!(writer, BodyWriter::UntilClose)
@@ -46,21 +45,17 @@ impl Connection {
         };
         let now = self.now();
         let date = (!own.has_date).then(|| self.worker.date(now));
-        let (parts, body) = response.into_parts();
         let head = ResponseEncoder::new(
-            parts.status,
-            &parts.headers,
+            response.status(),
+            response.headers(),
             own,
             framing,
             persistence,
             date.as_ref(),
         );
         head.encode(self.conn.malloc(head.encoded_len()));
-        if !writer.expects_more() {
-            return Ok(None);
-        }
         self.stage = Stage::Responding;
-        Ok(Some((body, writer)))
+        Ok(writer)
     }
 
     /// Queues the body as it comes; sends when it has to wait for more, or when enough is queued.
@@ -74,7 +69,7 @@ impl Connection {
         loop {
             while self.conn.queued() < self.max_queued() || self.poll_send(cx)?.is_ready() {
                 incoming.renew_demand(cx);
-                match poll_guarded(body.as_mut(), &self.worker.counters, cx) {
+                match body.as_mut().poll_frame(cx) {
                     Poll::Ready(Some(Ok(frame))) => {
                         writer.write(&mut *self.conn, frame).map_err(|()| Stop::CutShort)?;
                         if writer.is_whole() {
@@ -82,7 +77,10 @@ impl Connection {
                             return Poll::Ready(Ok(()));
                         }
                     }
-                    Poll::Ready(Some(Err(()))) => return Poll::Ready(Err(Stop::CutShort)),
+                    Poll::Ready(Some(Err(_))) => {
+                        tracing::error!("a response's body failed before its end");
+                        return Poll::Ready(Err(Stop::CutShort));
+                    }
                     Poll::Ready(None) => {
                         writer.end(&mut *self.conn).map_err(|()| Stop::CutShort)?;
                         self.stage = Stage::Between;
@@ -163,7 +161,7 @@ fn framing<B: HttpBody>(
     asked: &Asked,
 ) -> Result<(Framing, BodyWriter), Stop> {
     let status = response.status();
-    if status.is_informational() || (asked.method == Method::CONNECT && status.is_success()) {
+    if status.is_informational() || (asked.kind == Kind::Connect && status.is_success()) {
         tracing::error!(%status, "a response that switches protocols is not supported");
         return Err(Stop::Failed);
     }
@@ -171,7 +169,7 @@ fn framing<B: HttpBody>(
         return Ok((Framing::Unsaid, BodyWriter::Nothing));
     }
     let exact = response.body().size_hint().exact();
-    if asked.method == Method::HEAD {
+    if asked.kind == Kind::Head {
         // RFC 9110 9.3.2: the fields are those of a GET, as far as they are known.
         let length = own.content_length.or(exact.filter(|&exact| exact > 0));
         return Ok((length.map_or(Framing::Unsaid, Framing::Length), BodyWriter::Nothing));
@@ -181,26 +179,4 @@ fn framing<B: HttpBody>(
         (None, Version::HTTP_10) => (Framing::Unsaid, BodyWriter::UntilClose),
         (None, _) => (Framing::Chunked, BodyWriter::Chunked),
     })
-}
-
-/// Polls a response's body; its panic is counted, and otherwise as its error.
-fn poll_guarded<B: HttpBody>(
-    body: Pin<&mut B>,
-    counters: &Counters,
-    cx: &mut Context<'_>,
-) -> Poll<Option<Result<Frame<B::Data>, ()>>> {
-    // Unwind safe: a body that panicked is not polled again.
-    match catch_unwind(AssertUnwindSafe(|| body.poll_frame(cx))) {
-        Ok(Poll::Ready(Some(Ok(frame)))) => Poll::Ready(Some(Ok(frame))),
-        Ok(Poll::Ready(None)) => Poll::Ready(None),
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(Some(Err(_)))) => {
-            tracing::error!("a response's body failed before its end");
-            Poll::Ready(Some(Err(())))
-        }
-        Err(_) => {
-            counters.panics.add_one();
-            Poll::Ready(Some(Err(())))
-        }
-    }
 }

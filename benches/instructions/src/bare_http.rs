@@ -1,0 +1,53 @@
+//! `bare`, which also makes a request with its field map, calls the handler of the others, and drops
+//! what it answers: the price of the types of the crate `http`, and of the handler.
+
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Uri};
+
+use crate::{Prepared, Scenario, bare, handler};
+
+/// A connection whose client sends `batches` batches.
+pub fn prepare(scenario: Scenario, batches: usize) -> Prepared {
+    let fields = fields_of(scenario);
+    let work = || {
+        let fields = fields.clone();
+        move |body: &[u8]| handle(scenario, &fields, body)
+    };
+    bare::prepare_with(scenario, batches, work)
+}
+
+/// The fields of the scenario's requests, as parts of a buffer: as what has come from a network is.
+fn fields_of(scenario: Scenario) -> HeaderMap {
+    let request = scenario.batch();
+    let text = std::str::from_utf8(&request).expect("the scenarios are text");
+    let head = text.split("\r\n\r\n").next().unwrap_or_default();
+    let mut fields = HeaderMap::with_capacity(head.lines().count() - 1);
+    for line in head.lines().skip(1) {
+        let (name, value) = line.split_once(": ").expect("a field line");
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
+        let value = request.slice_ref(value.as_bytes());
+        fields.append(name, HeaderValue::from_maybe_shared(value).expect("a value"));
+    }
+    fields
+}
+
+/// A copy of a map that is there is the cheapest way to a request's field map.
+fn handle(scenario: Scenario, fields: &HeaderMap, body: &[u8]) {
+    let mut request = Request::new(Full::new(Bytes::copy_from_slice(body)));
+    *request.headers_mut() = fields.clone();
+    if scenario == Scenario::Post {
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = Uri::from_static("/echo");
+    }
+    let handled = pin!(handler::answer(black_box(request)));
+    match handled.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(response) => drop(black_box(response)),
+        Poll::Pending => unreachable!("the whole body is there"),
+    }
+}
