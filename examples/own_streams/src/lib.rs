@@ -37,6 +37,8 @@ mod conn;
 mod dialer;
 mod driver;
 mod frame;
+#[cfg(test)]
+mod frame_properties;
 mod halves;
 mod handshake;
 mod leaving;

@@ -15,6 +15,7 @@ mod get_ways;
 mod inheritance;
 mod listing;
 mod log;
+mod reload_http3;
 mod support;
 mod swap;
 mod usage;

@@ -12,6 +12,8 @@
 
 pub(crate) mod client;
 pub(crate) mod codec;
+#[cfg(test)]
+mod codec_properties;
 mod config;
 mod control;
 mod reading;

@@ -1,7 +1,9 @@
-//! What holds of the field `Alt-Svc` for any bytes whatever, on mutated samples.
+//! What holds of the field `Alt-Svc` for any bytes whatever, on mutated samples; libFuzzer runs it in
+//! `fuzz/`, too.
 
 use super::field::{AltSvc, Service, read};
 
+#[cfg(test)]
 const SAMPLES: &[&str] = &[
     "clear",
     r#"h3=":443""#,
@@ -11,7 +13,7 @@ const SAMPLES: &[&str] = &[
 ];
 
 /// What is read is sound, and writing it gives it back.
-fn check(input: &[u8]) {
+pub(crate) fn alt_svc(input: &[u8]) {
     let Some(AltSvc::Services(services)) = read(input) else { return };
     assert!((1..=16).contains(&services.len()), "{}", input.escape_ascii());
     for service in &services {
@@ -46,13 +48,15 @@ fn twenty_thousand_mutated_fields_are_read_soundly() {
                 }
             }
         }
-        check(&input);
+        alt_svc(&input);
     }
 }
 
 /// The same numbers in each run.
+#[cfg(test)]
 struct Random(u64);
 
+#[cfg(test)]
 impl Random {
     fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
