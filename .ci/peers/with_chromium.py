@@ -24,7 +24,7 @@ def browser(world):
     script = os.path.join(HERE, "with_chromium.mjs")
     chromium = shutil.which("chromium")
     holds(chromium, "chromium is not installed")
-    with website(world) as (plain, secured, cert):
+    with website(world) as (plain, secured, _, cert):
         arguments = [world.npm, chromium, plain, secured, hash_of_key(cert)]
         result = run("node", script, *arguments, limit=150)
     same(result.status, 0, f"exit status ({result.errors.strip()[-3000:]})")

@@ -5,7 +5,9 @@ import shutil
 
 from harness import check, holds, run, same
 from with_chromium import HERE, hash_of_key
+from website import website
 from with_http3 import each_library, served
+from with_tls import port_of
 
 PICTURES = 50
 LARGE = 8 << 20
@@ -41,6 +43,18 @@ def browser(world, library):
     write_page(world.site)
     with served(world, library) as (port, cert, _):
         about = [str(port), "/browser/", str(PICTURES + 2), str(LARGE), hash_of_key(cert)]
+        result = run("node", script, world.npm, chromium, *about, limit=80)
+    same(result.status, 0, f"exit status ({result.errors.strip()[-3000:]})")
+    return result.output.decode().strip()
+
+
+@check("Chromium: a WebSocket over HTTP/3 (RFC 9220)", limit=120)
+def web_socket(world):
+    script = os.path.join(HERE, "with_chromium_http3_socket.mjs")
+    chromium = shutil.which("chromium")
+    holds(chromium, "chromium is not installed")
+    with website(world) as (_, _, streams, cert):
+        about = [str(port_of(streams)), hash_of_key(cert)]
         result = run("node", script, world.npm, chromium, *about, limit=80)
     same(result.status, 0, f"exit status ({result.errors.strip()[-3000:]})")
     return result.output.decode().strip()

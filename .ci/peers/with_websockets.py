@@ -45,7 +45,7 @@ async def refused(url):
 
 @check("websockets: texts, bytes, fragments, pings and closes over ws and wss")
 def clients(world):
-    with website(world) as (plain, secured, cert):
+    with website(world) as (plain, secured, _, cert):
         asyncio.run(many(plain.replace("http", "ws", 1) + "/echo"))
         trust = ssl.create_default_context(cafile=cert)
         wss = secured.replace("https", "wss", 1) + "/echo"

@@ -1,7 +1,7 @@
 //! What a browser asks for: a page with fifty pictures, a download, and a WebSocket that echoes, over
-//! HTTP and HTTPS at once.
+//! HTTP, HTTPS and HTTP/3 at once.
 //!
-//! `cargo run -p dipole --features tls --example website`, then open the URLs that it prints. The
+//! `cargo run -p dipole --features tls,quinn --example website`, then open the URLs that it prints. The
 //! certificate is made for this machine, so the browser warns until it is told to trust it.
 
 use std::env::args;
@@ -13,8 +13,10 @@ use axum::extract::{Path, WebSocketUpgrade};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get};
+use bytes::Bytes;
 use dipole::Server;
-use dipole::tls::{DevelopmentIdentity, ServerTls, for_http};
+use dipole::quinn::Quinn;
+use dipole::tls::{DevelopmentIdentity, ServerTls, ServerTlsOptions, for_http};
 use dipole::tokio::Tokio;
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,18 +27,23 @@ async fn main() -> dipole::net::Result<()> {
     let folder = args.next().unwrap_or_else(|| "target/website".into());
 
     let development = DevelopmentIdentity::in_directory(folder, SystemTime::now())?;
-    let tls = ServerTls::new(&for_http(development.identity))?;
+    let tls = ServerTls::new(&for_http(development.identity.clone()))?;
+    let mut streams = ServerTlsOptions::new(development.identity);
+    streams.alpn = vec![Bytes::from_static(b"h3")];
+    let quinn = Quinn::server(ServerTls::new(&streams)?);
     let website = Router::new()
         .route("/", get(Html(include_str!("page.html"))))
         .route("/pictures/{number}", get(picture))
         .route("/numbers.csv", get(download))
-        .route("/echo", any(echo)); // GET on HTTP/1.1, CONNECT on HTTP/2
+        .route("/echo", any(echo)); // GET on HTTP/1.1, CONNECT on HTTP/2 and HTTP/3
     let server = Server::new(website)
         .listen(plain.as_str(), Tokio::new())
         .listen(secured.as_str(), tls.over(Tokio::new()))
+        .listen(secured.as_str(), quinn)
         .start()?;
-    for (scheme, addr) in ["http", "https"].iter().zip(server.local_addrs()) {
-        println!("listening on {scheme}://{addr} (tokio)");
+    let ways = [("http", "tokio"), ("https", "tokio"), ("https", "quinn")];
+    for ((scheme, library), addr) in ways.iter().zip(server.local_addrs()) {
+        println!("listening on {scheme}://{addr} ({library})");
     }
     server.wait().await;
     Ok(())
