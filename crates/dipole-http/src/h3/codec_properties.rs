@@ -40,7 +40,9 @@ fn read_frames(input: &[u8], size: usize) -> (Vec<Frame>, u32, Result<(), FrameF
                 Ok(Some(Frame::Data(data))) => {
                     assert!(!data.is_empty(), "{}", input.escape_ascii());
                     match frames.last_mut() {
-                        Some(Frame::Data(known)) => *known = [&known[..], &data[..]].concat().into(),
+                        Some(Frame::Data(known)) => {
+                            *known = [&known[..], &data[..]].concat().into()
+                        }
                         _ => frames.push(Frame::Data(data)),
                     }
                 }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use dipole::net::{DialOptions, Dialer, ListenOptions, ReceiveStreamExt, SendStreamExt, TlsOptions};
+use dipole::net::{
+    DialOptions, Dialer, ListenOptions, ReceiveStreamExt, SendStreamExt, TlsOptions,
+};
 use dipole::quinn::Quinn;
 use dipole::{Body, ResponseExt, Server};
 use http::{Request, Response, StatusCode};
