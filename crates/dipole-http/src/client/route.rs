@@ -124,8 +124,11 @@ impl<'a> Route<'a> {
             if authority.as_str().contains('@') {
                 return wrong("no user and password in a URI; put them into Authorization".into());
             }
-            let port = authority.as_str().get(authority.host().len()..).unwrap_or_default();
-            if authority.host().is_empty() || (port.len() > 1 && authority.port_u16().is_none()) {
+            // Looked for once, for this is on the way of each request.
+            let host = authority.host();
+            let port = authority.as_str().get(host.len()..).unwrap_or_default();
+            let is_wrong = |port: &str| !port.is_empty() && port.parse::<u16>().is_err();
+            if host.is_empty() || port.strip_prefix(':').is_some_and(is_wrong) {
                 return wrong(format!(
                     "{uri}: write {}://HOST[:PORT]/PATH, the port up to 65535",
                     security.scheme()

@@ -202,22 +202,30 @@ fn ethernet(from: usize, packet: &[u8]) -> Vec<u8> {
 
 /// RFC 1071. Every part but the last has an even length.
 ///
-/// By its section 2 (B and C) longer words may be added as well, when the carries are folded in at
-/// the end. A capture sums up all bytes there are, so it counts.
+/// By its section 2 (B and C) longer words may be added as well, when the carries are folded in: 16 bytes
+/// at a time. A capture sums up all bytes there are, so it counts, most of all in a debug build.
 fn checksum(parts: &[&[u8]]) -> u16 {
     let mut sum = 0_u128;
     for part in parts {
-        let (words, rest) = part.as_chunks::<8>();
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        for word in words.iter().chain([&last]) {
-            sum += u128::from(u64::from_be_bytes(*word));
+        let (words, rest) = part.as_chunks::<16>();
+        for word in words {
+            sum = add(sum, *word);
         }
+        let mut last = [0; 16];
+        last[..rest.len()].copy_from_slice(rest);
+        sum = add(sum, last);
     }
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     !(sum as u16)
+}
+
+/// With the carry, which is worth 1 in whatever size of words.
+fn add(sum: u128, word: [u8; 16]) -> u128 {
+    let (sum, carry) = sum.overflowing_add(u128::from_be_bytes(word));
+    // A sum that has overflowed is not the largest one.
+    sum.wrapping_add(u128::from(carry))
 }
 
 #[cfg(test)]
