@@ -49,7 +49,7 @@ try {
     assert.equal(bytes, Number(length), "the large file's length");
     // The server answers at once and takes no body.
     const status = await page.evaluate(async () => {
-        const answer = await fetch("large", { method: "POST", body: new Uint8Array(200_000) });
+        const answer = await fetch("large", { method: "POST", body: new Uint8Array(3_000_000) });
         await answer.arrayBuffer();
         return answer.status;
     });

@@ -46,9 +46,8 @@ pub struct ServerConfig {
     /// of any size in constant memory, and extractors have limits of their own.
     pub max_body_bytes: Option<u64>,
     /// What a handler has left unread of a request's body is read and thrown away up to this size,
-    /// so that the connection can go on; beyond it the connection is closed. Over HTTP/3 the client
-    /// is asked to send no more instead, as it is when nothing has come of it for
-    /// [`linger_timeout`](Self::linger_timeout) after the answer. Default 256 KiB.
+    /// so that the connection can go on; beyond it the connection is closed. HTTP/3 has a limit of its
+    /// own: [`Http3Config::max_drain_bytes`](crate::Http3Config::max_drain_bytes). Default 256 KiB.
     pub max_drain_bytes: u64,
     /// What may be queued of answers before the peer has to take some of it. Default 256 KiB, and
     /// at most one piece of a body above that.

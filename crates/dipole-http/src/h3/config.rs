@@ -23,10 +23,21 @@ pub struct Http3Config {
     /// within ten seconds beyond those that go with its requests: each whole answer makes up for
     /// ten of them. Beyond it the connection is closed with `H3_EXCESSIVE_LOAD`. Default 1,000.
     pub max_control_frames: u32,
+    /// What a handler has left unread of a request's body is read and thrown away up to this size,
+    /// in bytes, and for `linger_timeout` after the answer; beyond either the client is asked to send
+    /// no more. It holds in the place of `ServerConfig::max_drain_bytes` and is larger: Chromium
+    /// looks at no answer before it has sent its whole request, and where it is stopped it waits for
+    /// good. It costs what a handler costs that reads. Default 16 MiB.
+    pub max_drain_bytes: u64,
 }
 
 impl Default for Http3Config {
     fn default() -> Self {
-        Self { extended_connect: true, max_resets: 500, max_control_frames: 1000 }
+        Self {
+            extended_connect: true,
+            max_resets: 500,
+            max_control_frames: 1000,
+            max_drain_bytes: 16 * 1024 * 1024,
+        }
     }
 }

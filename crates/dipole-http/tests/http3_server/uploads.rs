@@ -12,7 +12,7 @@ async fn a_client_that_sends_what_nobody_reads_is_stopped_without_a_fault() {
     let site = Site::new(handler(async |_| text("enough")));
     let client = site.connect().await;
     let mut stream = client.begin("POST", "/", &[]).await;
-    let body = data(&vec![0; 5_000_000]);
+    let body = data(&vec![0; 20_000_000]);
     let error = stream.send.write_all(&body).await.unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::StreamStopped { code: code::NO_ERROR });
     let answer = answer(&mut stream.receive).await.unwrap();
@@ -51,12 +51,27 @@ async fn a_body_that_nobody_reads_and_that_does_not_come_is_given_up_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_says_to_be_too_long_to_be_thrown_away_is_stopped_at_once() {
-    let site = Site::new(handler(async |_| text("enough")));
+    let site = Site::configured(handler(async |_| text("enough")), |config| {
+        config.http3.max_drain_bytes = 256 * 1024;
+    });
     let client = site.connect().await;
     let mut stream = client.begin("POST", "/", &[("content-length", "262145")]).await;
     let before = tokio::time::Instant::now();
     assert_eq!(stream.send.stopped().await.unwrap(), Some(code::NO_ERROR));
     assert!(before.elapsed() < ms(100), "{:?}", before.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_reads_of_a_body_is_taken_as_browsers_need_it() {
+    let site = Site::new(handler(async |_| text("enough")));
+    let client = site.connect().await;
+    let length = 10_000_000;
+    let mut stream = client.begin("POST", "/", &[("content-length", &length.to_string())]).await;
+    // All of the request before a look at the answer.
+    stream.send.write_all(&data(&vec![b'x'; length])).await.unwrap();
+    stream.send.close().await.unwrap();
+    assert_eq!(stream.send.stopped().await.unwrap(), None);
+    assert_eq!(answer(&mut stream.receive).await.unwrap().text(), "enough");
 }
 
 #[tokio::test(start_paused = true)]

@@ -66,7 +66,7 @@ pub(super) async fn run<S: HttpService>(
     let mut discard = told
         .as_ref()
         .filter(|_| method != Method::CONNECT)
-        .map(|told| Discard::new(Arc::clone(told), config.max_drain_bytes));
+        .map(|told| Discard::new(Arc::clone(told), config.http3.max_drain_bytes));
     let Some(response) = respond(&mut answer, &mut writing, told.as_deref(), expects).await else {
         return calm.count_reset();
     };
