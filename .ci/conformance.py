@@ -30,9 +30,9 @@ NOT_APPLICABLE = {
     # Nor has it a handshake (L4) beside what QUIC lacks.
     "sim-streams": OF_QUIC | {"S24", "S32", "L4"},
     "quinn": OF_QUIC,
-    # s2n-quic has no priorities (S24) and no early data over rustls (S32); its datagrams are behind a
-    # feature that it calls unstable (S31). S30 is judged without its migration: see the crate's head.
-    "s2n": OF_QUIC | {"S24", "S31", "S32"},
+    # s2n-quic has no priorities (S24) and no early data (S32). S30 is judged without its
+    # migration: see the crate's head.
+    "s2n": OF_QUIC | {"S24", "S32"},
 }
 
 

@@ -1,5 +1,7 @@
 //! What the servers and the client share.
 
+pub mod dipole_app;
+
 use std::net::SocketAddr;
 
 use bytes::Bytes;

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use crate::random::Random;
 const UNDER_WAY: usize = 4096;
 /// More than any datagram has.
 const LONGEST: usize = 1 << 16;
+/// How many ports of the system's are looked at for one of a range.
+const MOST_TRIES: usize = 64;
 
 /// What the path does to datagrams, in each direction on its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,7 +74,8 @@ impl Relay {
         let front = Arc::new(UdpSocket::bind(any).await?);
         let address = front.local_addr()?;
         let (letters, letter_box) = mpsc::channel(UNDER_WAY);
-        let state = State { rough, random: Random::new(seed), number: 0, clients: HashMap::new() };
+        let (random, clients, ports) = (Random::new(seed), HashMap::new(), 1..=u16::MAX);
+        let state = State { rough, random, number: 0, clients, ports };
         let path = Arc::new(Path { server, letters, state: Mutex::new(state) });
         let post = tokio::spawn(deliver(letter_box));
         let front = tokio::spawn(Arc::clone(&path).forward(front));
@@ -87,6 +91,12 @@ impl Relay {
     /// Makes the path so from now on.
     pub fn set(&self, rough: Roughness) {
         self.path.state().rough = rough;
+    }
+
+    /// Gives clients that come or change from now on addresses with ports of this range, as far as
+    /// the system has them.
+    pub fn set_ports(&self, ports: RangeInclusive<u16>) {
+        self.path.state().ports = ports;
     }
 
     /// Gives each client a new address in the server's eyes; what is sent to the old one is lost.
@@ -116,6 +126,8 @@ struct State {
     random: Random,
     number: u64,
     clients: HashMap<SocketAddr, Client>,
+    /// Of the clients' addresses.
+    ports: RangeInclusive<u16>,
 }
 
 /// A client as the server sees it; its task brings the answers back, and ends with this.
@@ -149,12 +161,27 @@ impl Path {
         if let Some(known) = self.state().clients.get(&client) {
             return Ok(Arc::clone(&known.socket));
         }
-        let socket = Arc::new(UdpSocket::bind(SocketAddr::new(self.server.ip(), 0)).await?);
+        let socket = Arc::new(self.bind().await?);
         let mut answers = JoinSet::new();
         answers.spawn(Arc::clone(self).answer(Arc::clone(&socket), Arc::clone(front), client));
         let known = Client { socket: Arc::clone(&socket), _answers: answers };
         self.state().clients.insert(client, known);
         Ok(socket)
+    }
+
+    /// An address that no client has had, with a port of the range.
+    async fn bind(&self) -> io::Result<UdpSocket> {
+        let ports = self.state().ports.clone();
+        // Kept meanwhile, so that the system gives another one.
+        let mut others = Vec::new();
+        for _ in 0..MOST_TRIES {
+            let socket = UdpSocket::bind(SocketAddr::new(self.server.ip(), 0)).await?;
+            if ports.contains(&socket.local_addr()?.port()) {
+                return Ok(socket);
+            }
+            others.push(socket);
+        }
+        Err(io::ErrorKind::AddrNotAvailable.into())
     }
 
     /// Takes what the server sends to one client.

@@ -26,16 +26,30 @@ pub struct Silent<S> {
 }
 
 impl<S: Arriving> Silent<S> {
-    /// Keeps one more.
-    pub fn push(&mut self, stream: S) {
-        self.streams.push(stream);
+    /// Takes one more, and keeps it while nothing comes on it: ready with the stream when something
+    /// has come already, as on most.
+    pub fn poll_push(&mut self, mut stream: S, cx: &mut Context<'_>) -> Poll<S> {
+        match stream.poll_first(cx) {
+            Poll::Ready(()) => Poll::Ready(stream),
+            Poll::Pending => {
+                self.streams.push(stream);
+                Poll::Pending
+            }
+        }
     }
 
     /// The first on which something has come.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<S> {
         let mut ready = self.streams.iter_mut().map(|stream| stream.poll_first(cx).is_ready());
         match ready.position(|is_ready| is_ready) {
-            Some(index) => Poll::Ready(self.streams.remove(index)),
+            Some(index) => {
+                let stream = self.streams.remove(index);
+                if self.streams.is_empty() {
+                    // An idle connection holds no room for them.
+                    self.streams = Vec::new();
+                }
+                Poll::Ready(stream)
+            }
             None => Poll::Pending,
         }
     }

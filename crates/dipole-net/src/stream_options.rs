@@ -9,7 +9,8 @@ use std::time::Duration;
 pub struct StreamOptions {
     /// How many bidirectional streams the peer may have open at once. Default 100.
     pub streams: u32,
-    /// How many unidirectional streams the peer may have open at once. Default 16.
+    /// How many unidirectional streams the peer may have open at once. Default 8, of which HTTP/3 takes
+    /// three (RFC 9114 section 6.2). Libraries hold some memory for each, open or not.
     pub uni_streams: u32,
     /// Bytes that the peer may have under way on one stream, unread. Default 1 MiB.
     pub stream_window: u32,
@@ -39,7 +40,7 @@ impl Default for StreamOptions {
     fn default() -> Self {
         Self {
             streams: 100,
-            uni_streams: 16,
+            uni_streams: 8,
             stream_window: 1 << 20,
             connection_window: 4 << 20,
             send_window: 1 << 20,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use dipole_io::Silent;
-use dipole_net::{Error, Result};
+use dipole_net::Result;
 use quinn::ConnectionError;
 use tokio::sync::Mutex;
 
@@ -16,7 +16,8 @@ use crate::receive::QuinnReceive;
 
 /// The peer's streams of one kind. `S` is what comes with the receiving half.
 pub(crate) struct Arrivals<S> {
-    handshake: Arc<Handshake>,
+    /// While streams may come as early data.
+    handshake: Option<Arc<Handshake>>,
     queue: Mutex<Queue<S>>,
 }
 
@@ -33,8 +34,8 @@ enum Phase {
 }
 
 impl<S> Arrivals<S> {
-    pub(crate) fn new(handshake: Arc<Handshake>) -> Self {
-        let phase = if handshake.is_over() { Phase::Secured } else { Phase::Early };
+    pub(crate) fn new(handshake: Option<Arc<Handshake>>) -> Self {
+        let phase = if handshake.is_some() { Phase::Early } else { Phase::Secured };
         Self { handshake, queue: Mutex::new(Queue { silent: Silent::default(), phase }) }
     }
 
@@ -50,32 +51,40 @@ impl<S> Arrivals<S> {
     {
         let mut queue = self.queue.lock().await;
         let mut accepting = pin!(accept());
-        let mut handshake = pin!(self.handshake.over());
+        // On the heap, and only where it matters: an idle connection waits here.
+        let mut handshake = match (queue.phase, &self.handshake) {
+            (Phase::Early, Some(handshake)) => Some(Box::pin(handshake.over())),
+            _ => None,
+        };
         poll_fn(|cx| {
             // Asked for before the queue is emptied: what comes out of it was there before.
-            let is_secured =
-                queue.phase == Phase::Secured || handshake.as_mut().poll(cx).is_ready();
-            let ended: Error = loop {
+            let is_secured = match &mut handshake {
+                Some(handshake) => handshake.as_mut().poll(cx).is_ready(),
+                None => true,
+            };
+            // Also what came before the end is given before it.
+            if let Poll::Ready(stream) = queue.silent.poll_next(cx) {
+                return Poll::Ready(Ok(stream));
+            }
+            loop {
                 match accepting.as_mut().poll(cx) {
                     Poll::Pending => {
                         if is_secured {
                             queue.phase = Phase::Secured;
+                            handshake = None;
                         }
-                        return queue.silent.poll_next(cx).map(Ok);
+                        return Poll::Pending;
                     }
-                    Poll::Ready(Err(error)) => break ending.error(error),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(ending.error(error))),
                     Poll::Ready(Ok((send, receive))) => {
                         accepting.set(accept());
                         let is_early = queue.phase == Phase::Early;
                         let receive = QuinnReceive::new(receive, Arc::clone(ending), is_early);
-                        queue.silent.push((send, receive));
+                        if let Poll::Ready(stream) = queue.silent.poll_push((send, receive), cx) {
+                            return Poll::Ready(Ok(stream));
+                        }
                     }
                 }
-            };
-            // What came before the end is given before it.
-            match queue.silent.poll_next(cx) {
-                Poll::Ready(stream) => Poll::Ready(Ok(stream)),
-                Poll::Pending => Poll::Ready(Err(ended)),
             }
         })
         .await

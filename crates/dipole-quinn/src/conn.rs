@@ -22,7 +22,8 @@ use crate::send::QuinnSend;
 pub(crate) struct QuinnConn {
     inner: quinn::Connection,
     local: SocketAddr,
-    handshake: Arc<Handshake>,
+    /// `None` when it was over before there was a connection.
+    handshake: Option<Arc<Handshake>>,
     tls: OnceLock<TlsInfo>,
     ending: Arc<Ending>,
     has_datagrams: bool,
@@ -49,18 +50,18 @@ impl QuinnConn {
     pub(crate) fn new(
         inner: quinn::Connection,
         local: SocketAddr,
-        handshake: Handshake,
+        handshake: Option<Handshake>,
         options: StreamOptions,
     ) -> Self {
-        let handshake = Arc::new(handshake);
+        let handshake = handshake.map(Arc::new);
         Self {
             inner,
             local,
             tls: OnceLock::new(),
             ending: Arc::default(),
             has_datagrams: options.datagram_queue > 0,
-            streams: Arrivals::new(Arc::clone(&handshake)),
-            uni_streams: Arrivals::new(Arc::clone(&handshake)),
+            streams: Arrivals::new(handshake.clone()),
+            uni_streams: Arrivals::new(handshake.clone()),
             handshake,
             openers: Turnstile::default(),
             uni_openers: Turnstile::default(),
@@ -141,7 +142,9 @@ impl StreamConn for QuinnConn {
 
     fn handshake_complete(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async {
-            if let Err(late) = self.handshake.over().await {
+            if let Some(handshake) = &self.handshake
+                && let Err(late) = handshake.over().await
+            {
                 self.inner.close(varint(0), b"");
                 return Err(late);
             }
@@ -185,7 +188,8 @@ impl StreamConn for QuinnConn {
     }
 
     fn tls(&self) -> Option<&TlsInfo> {
-        if self.tls.get().is_none() && self.handshake.is_over() {
+        let is_over = self.handshake.as_ref().is_none_or(|handshake| handshake.is_over());
+        if self.tls.get().is_none() && is_over {
             let info = tls_info(&self.inner)?;
             return Some(self.tls.get_or_init(|| info));
         }

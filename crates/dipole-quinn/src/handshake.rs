@@ -53,7 +53,7 @@ pub(crate) async fn whole(
     options: StreamOptions,
 ) -> Result<QuinnConn> {
     match timeout_at(deadline, connecting).await {
-        Ok(Ok(inner)) => Ok(QuinnConn::new(inner, local, Handshake::done(), options)),
+        Ok(Ok(inner)) => Ok(QuinnConn::new(inner, local, None, options)),
         Ok(Err(error)) => Err(connection_error(error, None)),
         Err(_) => Err(late()),
     }
@@ -69,7 +69,7 @@ pub(crate) async fn early(
     match connecting.into_0rtt() {
         Ok((inner, accepted)) => {
             let handshake = Handshake::under_way(accepted, deadline);
-            Ok(QuinnConn::new(inner, local, handshake, options))
+            Ok(QuinnConn::new(inner, local, Some(handshake), options))
         }
         Err(connecting) => whole(connecting, local, deadline, options).await,
     }
@@ -86,10 +86,6 @@ pub(crate) struct Handshake {
 }
 
 impl Handshake {
-    fn done() -> Self {
-        Self { outcome: OnceCell::new_with(Some(())), under_way: Mutex::new(None) }
-    }
-
     fn under_way(accepted: ZeroRttAccepted, deadline: Instant) -> Self {
         Self { outcome: OnceCell::new(), under_way: Mutex::new(Some((accepted, deadline))) }
     }

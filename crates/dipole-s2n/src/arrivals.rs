@@ -2,10 +2,10 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use dipole_io::{Arriving, Silent};
-use dipole_net::{Error, Result};
+use dipole_net::Result;
 use s2n_quic::connection::Error as ConnectionError;
 use tokio::sync::Mutex;
 
@@ -31,18 +31,20 @@ impl<A, S: Arriving> Arrivals<A, S> {
         let mut queue = self.queue.lock().await;
         poll_fn(|cx| {
             let (acceptor, silent) = &mut *queue;
-            let ended: Error = loop {
-                match poll(acceptor, cx) {
-                    Poll::Pending => return silent.poll_next(cx).map(Ok),
-                    Poll::Ready(Ok(Some(stream))) => silent.push(stream),
-                    Poll::Ready(Ok(None)) => break shared.why(),
-                    Poll::Ready(Err(error)) => break shared.error(error),
+            // Also what came before the end is given before it.
+            if let Poll::Ready(stream) = silent.poll_next(cx) {
+                return Poll::Ready(Ok(stream));
+            }
+            loop {
+                match ready!(poll(acceptor, cx)) {
+                    Ok(Some(stream)) => {
+                        if let Poll::Ready(stream) = silent.poll_push(stream, cx) {
+                            return Poll::Ready(Ok(stream));
+                        }
+                    }
+                    Ok(None) => return Poll::Ready(Err(shared.why())),
+                    Err(error) => return Poll::Ready(Err(shared.error(error))),
                 }
-            };
-            // What came before the end is given before it.
-            match silent.poll_next(cx) {
-                Poll::Ready(stream) => Poll::Ready(Ok(stream)),
-                Poll::Pending => Poll::Ready(Err(ended)),
             }
         })
         .await

@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use dipole_net::{
-    Addr, BoxFuture, BoxReceive, BoxSend, Error, ErrorKind, Initiator, Result, Stream, StreamConn,
-    StreamConnStats, StreamOptions, TlsInfo,
+    Addr, BoxFuture, BoxReceive, BoxSend, Datagrams, Error, ErrorKind, Initiator, Result, Stream,
+    StreamConn, StreamConnStats, StreamOptions, TlsInfo,
 };
 use s2n_quic::connection::{
     BidirectionalStreamAcceptor, Error as ConnectionError, Handle, ReceiveStreamAcceptor,
@@ -16,6 +16,7 @@ use s2n_quic::stream::{BidirectionalStream, SendStream};
 
 use crate::arrivals::Arrivals;
 use crate::config::VERSION;
+use crate::datagrams::DatagramQueues;
 use crate::error::{application_code, connection_error};
 use crate::events::ConnectionEvents;
 use crate::known::Known;
@@ -30,6 +31,7 @@ pub(crate) struct S2nConn {
     uni_streams: Arrivals<ReceiveStreamAcceptor, S2nReceive>,
     openers: Opener,
     uni_openers: Opener,
+    datagrams: Option<DatagramQueues>,
     local: SocketAddr,
     tls: TlsInfo,
 }
@@ -91,20 +93,22 @@ impl S2nConn {
             _ => bound,
         };
         let (streams, uni_streams) = acceptor.split();
+        let shared = Arc::new(Shared {
+            peer: Mutex::new(handle.remote_addr().ok()),
+            handle: handle.clone(),
+            known,
+            closed_here: OnceLock::new(),
+            ended: OnceLock::new(),
+        });
         Ok(Self {
             streams: Arrivals::new(streams),
             uni_streams: Arrivals::new(uni_streams),
             openers: Opener::new(handle.clone()),
             uni_openers: Opener::new(handle.clone()),
+            datagrams: DatagramQueues::of(&handle, &shared, options),
             local,
             tls: tls_info(&handle),
-            shared: Arc::new(Shared {
-                peer: Mutex::new(handle.remote_addr().ok()),
-                handle,
-                known,
-                closed_here: OnceLock::new(),
-                ended: OnceLock::new(),
-            }),
+            shared,
         })
     }
 
@@ -255,6 +259,10 @@ impl StreamConn for S2nConn {
 
     fn tls(&self) -> Option<&TlsInfo> {
         Some(&self.tls)
+    }
+
+    fn datagrams(&self) -> Option<&dyn Datagrams> {
+        self.datagrams.as_ref().map(|queues| queues as &dyn Datagrams)
     }
 
     fn stats(&self) -> StreamConnStats {

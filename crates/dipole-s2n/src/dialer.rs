@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::config::{client_tls, dialing_io, limits, start_error};
 use crate::conn::S2nConn;
+use crate::datagrams::{Queues, with_queues};
 use crate::error::connection_error;
 use crate::events::ClientEvents;
 use crate::transport::{CAPABILITIES, S2n};
@@ -49,7 +50,7 @@ impl S2n {
         let (socket, local) = dial_udp(peer, options.local, self.options.socket_buffer)?;
         let (tell, other_version) = oneshot::channel();
         // A socket for each connection, as with TCP. The endpoint ends with its connection.
-        let client = Client::builder()
+        let client = with_queues(Client::builder(), Queues::new(&options.streams))
             .with_tls(client_tls(tls, &asked.alpn, &self.options))
             .map_err(start_error)?
             .with_limits(limits(&options.streams)?)

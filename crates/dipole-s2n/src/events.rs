@@ -9,8 +9,8 @@ use s2n_quic::Connection;
 use s2n_quic::connection::Error as ConnectionError;
 use s2n_quic::provider::event::events::{
     ConnectionCloseFrameReceived, ConnectionClosed, ConnectionStarted, EndpointType, Frame,
-    FrameReceived, PacketHeader, PacketLost, PacketReceived, PacketSent, RecoveryMetrics,
-    TransportParametersReceived,
+    FrameReceived, MtuUpdated, PacketHeader, PacketLost, PacketReceived, PacketSent,
+    RecoveryMetrics, TransportParametersReceived,
 };
 use s2n_quic::provider::event::{ConnectionInfo, ConnectionMeta, Subscriber};
 use tokio::sync::{mpsc, oneshot};
@@ -139,6 +139,15 @@ macro_rules! of_connections {
             _: &PacketLost<'_>,
         ) {
             conn.known.on_lost();
+        }
+
+        fn on_mtu_updated(
+            &mut self,
+            conn: &mut ConnectionEvents,
+            _: &ConnectionMeta,
+            event: &MtuUpdated,
+        ) {
+            conn.known.on_packet_size(event.mtu);
         }
 
         fn on_recovery_metrics(

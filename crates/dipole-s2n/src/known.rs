@@ -1,7 +1,7 @@
 //! What the endpoint's events tell of a connection, beyond what its calls do.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -10,6 +10,9 @@ use bytes::Bytes;
 use dipole_net::StreamConnStats;
 use s2n_quic::connection::Error as ConnectionError;
 use tokio::sync::watch;
+
+/// Every path of QUIC takes packets of this size (RFC 9000 section 14).
+const SMALLEST_PACKET: u16 = 1200;
 
 /// One connection, as its events tell. The events write it, the connection and its streams read it.
 #[derive(Debug)]
@@ -21,6 +24,7 @@ pub(crate) struct Known {
     sent: AtomicU64,
     lost_packets: AtomicU64,
     round_trip: AtomicU64,
+    packet_size: AtomicU16,
 }
 
 /// What the peer allows on streams of each kind before it says more.
@@ -45,6 +49,7 @@ impl Known {
             sent: AtomicU64::new(0),
             lost_packets: AtomicU64::new(0),
             round_trip: AtomicU64::new(0),
+            packet_size: AtomicU16::new(SMALLEST_PACKET),
         }
     }
 
@@ -86,6 +91,15 @@ impl Known {
         stats.lost_packets = self.lost_packets.load(Ordering::Relaxed);
         stats.round_trip = Duration::from_micros(self.round_trip.load(Ordering::Relaxed));
         stats
+    }
+
+    /// The longest packet that the path takes, as far as is known.
+    #[cfg_attr(
+        not(feature = "datagrams"),
+        expect(dead_code, reason = "datagrams alone have to be no longer")
+    )]
+    pub(crate) fn packet_size(&self) -> usize {
+        self.packet_size.load(Ordering::Relaxed).into()
     }
 
     pub(crate) fn begin(&self, initial: InitialWindows) {
@@ -132,6 +146,10 @@ impl Known {
     pub(crate) fn on_round_trip(&self, round_trip: Duration) {
         let micros = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
         self.round_trip.store(micros, Ordering::Relaxed);
+    }
+
+    pub(crate) fn on_packet_size(&self, size: u16) {
+        self.packet_size.store(size, Ordering::Relaxed);
     }
 
     fn windows(&self) -> MutexGuard<'_, Windows> {

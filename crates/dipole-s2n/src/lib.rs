@@ -8,8 +8,9 @@
 //!
 //! - Migration (S30). A connection does outlive a change of its client's address, but not one between
 //!   ports below and above 49152, and systems give clients both; nor a fifth one. Both are built in.
-//! - Priorities of streams (S24), and early data over rustls (S32).
-//! - Datagrams (S31): they are behind a feature that it calls unstable.
+//! - Priorities of streams (S24), and early data (S32): its transport throws away each 0-RTT packet.
+//! - Datagrams (S31), without the feature `datagrams`: s2n-quic calls its interface to them unstable, so a
+//!   later version of it may need a later version of this crate.
 //!
 //! Nor does it send the reason of a close, tell a server the client's certificate, write qlog, or say
 //! why it refuses a server's certificate: it does so alike for another name and for other faults.
@@ -37,6 +38,11 @@
 mod arrivals;
 mod config;
 mod conn;
+#[cfg(feature = "datagrams")]
+mod datagrams;
+#[cfg(not(feature = "datagrams"))]
+#[path = "no_datagrams.rs"]
+mod datagrams;
 mod dialer;
 mod error;
 mod events;

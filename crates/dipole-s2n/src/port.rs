@@ -15,6 +15,7 @@ use s2n_quic::provider::limits::Limits;
 use tokio::sync::mpsc;
 
 use crate::config::{Attempts, listening_io, server_tls, start_error};
+use crate::datagrams::{Queues, with_queues};
 use crate::events::{Arrival, ConnectionEvents, ServerEvents};
 
 /// A port that is bound, and served from when one of its shards is first polled: on that shard's
@@ -35,6 +36,7 @@ pub(crate) struct Bound {
     pub(crate) socket: UdpSocket,
     pub(crate) tls: ServerTls,
     pub(crate) limits: Limits,
+    pub(crate) datagrams: Queues,
     pub(crate) options: QuicOptions,
     pub(crate) shards: NonZeroUsize,
 }
@@ -87,7 +89,7 @@ impl Bound {
 
     fn start(self, dealer: Dealer<Arrival>, living: &mpsc::Sender<Infallible>) -> Result<Server> {
         let living = living.downgrade();
-        Server::builder()
+        with_queues(Server::builder(), self.datagrams)
             .with_tls(server_tls(&self.tls, &self.options))
             .map_err(start_error)?
             .with_limits(self.limits)

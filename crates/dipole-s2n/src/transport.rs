@@ -8,6 +8,7 @@ use dipole_sockets::listen_udp;
 use dipole_tls::{ClientTls, ServerTls};
 
 use crate::config::limits;
+use crate::datagrams::{BUILT_IN, Queues};
 use crate::listener::listeners;
 use crate::port::Bound;
 
@@ -52,6 +53,7 @@ pub(crate) const CAPABILITIES: Capabilities = {
     let mut capabilities = Capabilities::NONE;
     capabilities.udp = true;
     capabilities.streams = true;
+    capabilities.datagrams = BUILT_IN;
     capabilities.host_names = true;
     capabilities
 };
@@ -80,6 +82,7 @@ impl S2n {
             socket: listen_udp(addr, options, self.options.socket_buffer)?,
             tls: tls.clone(),
             limits: limits(&options.streams)?,
+            datagrams: Queues::new(&options.streams),
             options: self.options.clone(),
             shards: options.shards,
         };

@@ -19,6 +19,8 @@ use http_body::Body as _;
 use tokio::time::timeout;
 
 const LENGTH: usize = 8 << 20;
+/// s2n-quic lets no client move between the ports up to this one and those above.
+const S2N_RANGE_ENDS: u16 = 49151;
 /// One way.
 const DELAY: Duration = Duration::from_millis(1);
 /// Many times what a transfer takes.
@@ -49,6 +51,12 @@ async fn on_quinn_a_download_goes_on_when_the_clients_port_changes() {
     download(Quinn::new, Roughness::NONE, Address::Changes).await;
 }
 
+/// Within the range of ports that s2n-quic lets a client move in.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_s2n_a_download_goes_on_when_the_clients_port_changes() {
+    download(S2n::new, Roughness::NONE, Address::Changes).await;
+}
+
 /// Whether the client's address changes in the middle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Address {
@@ -72,6 +80,7 @@ where
     let server = server.workers(2).start().expect("a free port");
     let to = server.local_addrs()[0].ip().expect("an IP address");
     let relay = Relay::start(to, 9114, rough).await.expect("a relay");
+    relay.set_ports(1024..=S2N_RANGE_ENDS);
 
     let mut config = ClientConfig::default();
     config.protocol = ProtocolChoice::Http3;

@@ -34,7 +34,7 @@ async fn main() -> Result<()> {
     }
     let path: &'static str = arguments[1].clone().leak();
     let (connections, streams): (usize, usize) = (arguments[2].parse()?, arguments[3].parse()?);
-    let seconds = Duration::from_secs(arguments[4].parse()?);
+    let seconds = Duration::from_secs_f64(arguments[4].parse()?);
     let counts = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
     let mut senders = Vec::new();
     for _ in 0..connections {

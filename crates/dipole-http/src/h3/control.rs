@@ -78,13 +78,13 @@ enum Sending<'a> {
 struct Arrived {
     receive: BoxReceive,
     kind: Kind,
-    held: Bytes,
 }
 
 enum Kind {
     /// Still to come; these bytes of it are there.
     Unknown(BytesMut),
-    Control(FrameReader),
+    /// On the heap: an idle connection has a place for each of them.
+    Control(Box<FrameReader>),
     Encoder,
     Decoder,
 }
@@ -139,7 +139,7 @@ impl<'a> Control<'a> {
             self.accepting = self.conn.accept_uni_stream();
             let kind = Kind::Unknown(BytesMut::new());
             self.idle_talk = self.idle_talk.saturating_add(1);
-            self.arrived.push(Arrived { receive, kind, held: Bytes::new() });
+            self.arrived.push(Arrived { receive, kind });
         }
         let mut index = 0;
         while index < self.arrived.len() {
@@ -185,32 +185,32 @@ impl<'a> Control<'a> {
     /// Reads what has come on one stream.
     fn poll_arrived(&mut self, index: usize, cx: &mut Context<'_>) -> Result<Stays, Broken> {
         loop {
-            if self.arrived[index].held.is_empty() {
-                let stream = &mut self.arrived[index];
-                match stream.receive.poll_read(cx) {
-                    Poll::Pending => return Ok(Stays::Yes),
-                    Poll::Ready(Ok(Some(bytes))) => stream.held = bytes,
-                    Poll::Ready(Ok(None) | Err(_)) => return stream.end(),
+            let stream = &mut self.arrived[index];
+            let mut held = match stream.receive.poll_read(cx) {
+                Poll::Pending => return Ok(Stays::Yes),
+                Poll::Ready(Ok(Some(bytes))) => bytes,
+                Poll::Ready(Ok(None) | Err(_)) => return stream.end(),
+            };
+            while !held.is_empty() {
+                match self.read(index, &mut held)? {
+                    Stays::Yes => {}
+                    Stays::No => return Ok(Stays::No),
                 }
-            }
-            match self.read(index)? {
-                Stays::Yes => {}
-                Stays::No => return Ok(Stays::No),
             }
         }
     }
 
-    /// Takes all of what is held of a stream.
-    fn read(&mut self, index: usize) -> Result<Stays, Broken> {
+    /// Takes of what has come on a stream: its type, or all.
+    fn read(&mut self, index: usize, held: &mut Bytes) -> Result<Stays, Broken> {
         let stream = &mut self.arrived[index];
         match &mut stream.kind {
             Kind::Unknown(begin) => {
-                while stream.held.has_remaining() && integer::decode(begin).is_none() {
-                    begin.extend_from_slice(&stream.held.split_to(1));
+                while held.has_remaining() && integer::decode(begin).is_none() {
+                    begin.extend_from_slice(&held.split_to(1));
                 }
                 let Some((value, _)) = integer::decode(begin) else { return Ok(Stays::Yes) };
                 let kind = match value {
-                    CONTROL => Kind::Control(FrameReader::new(LONGEST_FRAME)),
+                    CONTROL => Kind::Control(Box::new(FrameReader::new(LONGEST_FRAME))),
                     ENCODER => Kind::Encoder,
                     DECODER => Kind::Decoder,
                     PUSH if self.said.role == Role::Server => {
@@ -234,9 +234,9 @@ impl<'a> Control<'a> {
                 self.arrived[index].kind = kind;
             }
             // Nothing on them has a meaning without a dynamic table.
-            Kind::Encoder | Kind::Decoder => stream.held.clear(),
+            Kind::Encoder | Kind::Decoder => held.clear(),
             Kind::Control(reader) => {
-                while let Some(frame) = reader.next(&mut stream.held)? {
+                while let Some(frame) = reader.next(held)? {
                     self.idle_talk = self.idle_talk.saturating_add(1);
                     self.said.take(frame)?;
                 }

@@ -1,14 +1,22 @@
-//! Dipole's HTTP/3 on quinn: one worker, its defaults.
+//! Dipole's HTTP/3: one worker, its defaults, the network library given.
 
 use std::convert::Infallible;
 
-use dipole::quinn::Quinn;
+use dipole::net::Transport;
 use dipole::tls::{Identity, ServerTls, ServerTlsOptions};
 use dipole::{Body, Server};
 use http::{HeaderValue, Request, Response, StatusCode};
-use http3::{announce, answer, certificate};
 
-fn main() -> dipole::net::Result<()> {
+use crate::{announce, answer, certificate};
+
+/// Serves on what `library` makes of a certificate, until it is ended from outside.
+///
+/// # Errors
+/// It cannot listen.
+pub fn serve<T: Transport + 'static>(
+    name: &str,
+    library: impl FnOnce(ServerTls) -> T,
+) -> dipole::net::Result<()> {
     let (certificate, key) = certificate();
     let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes())?;
     let tls = ServerTls::new(&ServerTlsOptions::new(identity))?;
@@ -28,9 +36,9 @@ fn main() -> dipole::net::Result<()> {
         };
         Ok::<_, Infallible>(response)
     });
-    let server = Server::new(service).listen("127.0.0.1:0", Quinn::server(tls)).start()?;
+    let server = Server::new(service).listen("127.0.0.1:0", library(tls)).start()?;
     for addr in server.local_addrs() {
-        announce(addr.to_string().parse().expect("an IP address"), "dipole_h3");
+        announce(addr.to_string().parse().expect("an IP address"), name);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(server.wait());
