@@ -104,11 +104,15 @@ impl Output {
         }
     }
 
+    #[inline]
     fn make_room(&mut self, n: usize) {
-        let (held, size) = (self.tail.len(), self.pool.buffer_size());
-        if self.tail.capacity() - held >= n {
-            return;
+        if self.tail.capacity() - self.tail.len() < n {
+            self.find_room(n);
         }
+    }
+
+    fn find_room(&mut self, n: usize) {
+        let (held, size) = (self.tail.len(), self.pool.buffer_size());
         if held == 0 && n <= size {
             self.tail = self.pool.take();
         } else if held <= SMALL && held + n <= size {

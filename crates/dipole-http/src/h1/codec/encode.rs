@@ -49,6 +49,8 @@ pub(crate) struct OwnFields {
     pub(crate) close: bool,
     /// It has a `Date`.
     pub(crate) has_date: bool,
+    /// Some of its fields are not sent.
+    is_held_back: bool,
     /// Its fields that are sent, as they are written, in bytes.
     len: usize,
 }
@@ -60,12 +62,16 @@ impl OwnFields {
         let mut own = Self::default();
         for (name, value) in headers {
             match name.as_str() {
-                "content-length" => own.content_length = content_length(value.as_bytes()).ok(),
+                "content-length" => {
+                    own.is_held_back = true;
+                    own.content_length = content_length(value.as_bytes()).ok();
+                }
                 "connection" => {
+                    own.is_held_back = true;
                     let mut tokens = value.as_bytes().split(|&b| b == b',');
                     own.close |= tokens.any(|t| t.trim_ascii().eq_ignore_ascii_case(b"close"));
                 }
-                "transfer-encoding" => {}
+                "transfer-encoding" => own.is_held_back = true,
                 name => {
                     own.has_date |= name == "date";
                     own.len += name.len() + value.len() + 4;
@@ -74,6 +80,11 @@ impl OwnFields {
         }
         own
     }
+}
+
+/// True for the fields that the connection says itself.
+fn is_of_connection(name: &str) -> bool {
+    matches!(name, "connection" | "content-length" | "transfer-encoding")
 }
 
 /// The `date` field's line, with its line end.
@@ -121,10 +132,9 @@ impl<'a> ResponseEncoder<'a> {
         let mut fill = Fill(out);
         write_status_line(self.status, &mut fill);
         for (name, value) in self.headers {
-            // The length tells most names from those that are the connection's.
-            match name.as_str() {
-                "connection" | "content-length" | "transfer-encoding" => {}
-                name => write_field(name.as_bytes(), value.as_bytes(), &mut fill),
+            let name = name.as_str();
+            if !self.own.is_held_back || !is_of_connection(name) {
+                write_field(name.as_bytes(), value.as_bytes(), &mut fill);
             }
         }
         self.write_rest(&mut fill);
@@ -275,10 +285,7 @@ fn write_status_line(status: StatusCode, sink: &mut impl Sink) {
 
 #[inline]
 fn write_field(name: &[u8], value: &[u8], sink: &mut impl Sink) {
-    sink.put(name);
-    sink.put(b": ");
-    sink.put(value);
-    sink.put(b"\r\n");
+    sink.put_field(name, value);
 }
 
 #[inline]
@@ -320,6 +327,15 @@ fn digits(number: u64) -> usize {
 trait Sink {
     fn put(&mut self, bytes: &[u8]);
     fn put_decimal(&mut self, number: u64);
+
+    /// A field line.
+    #[inline(always)]
+    fn put_field(&mut self, name: &[u8], value: &[u8]) {
+        self.put(name);
+        self.put(b": ");
+        self.put(value);
+        self.put(b"\r\n");
+    }
 }
 
 struct Count(usize);
@@ -354,6 +370,19 @@ impl Sink for Fill<'_> {
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         self.take(bytes.len()).copy_from_slice(bytes);
+    }
+
+    /// One look at the room that is left, for all of the line.
+    #[inline(always)]
+    fn put_field(&mut self, name: &[u8], value: &[u8]) {
+        let line = self.take(name.len() + value.len() + 4);
+        let (name_at, rest) = line.split_at_mut(name.len());
+        let (colon, rest) = rest.split_at_mut(2);
+        let (value_at, end) = rest.split_at_mut(value.len());
+        name_at.copy_from_slice(name);
+        colon.copy_from_slice(b": ");
+        value_at.copy_from_slice(value);
+        end.copy_from_slice(b"\r\n");
     }
 
     #[inline(always)]
@@ -473,10 +502,16 @@ mod tests {
             ("content-length", "12"),
             ("date", "now"),
         ]));
-        let expected = OwnFields { content_length: Some(12), close: true, has_date: true, len: 11 };
+        let expected = OwnFields {
+            content_length: Some(12),
+            close: true,
+            has_date: true,
+            is_held_back: true,
+            len: 11,
+        };
         assert_eq!(own, expected);
         let own = OwnFields::of(&fields(&[("content-length", "x"), ("x-date", "y")]));
-        assert_eq!(own, OwnFields { len: 11, ..OwnFields::default() });
+        assert_eq!(own, OwnFields { is_held_back: true, len: 11, ..OwnFields::default() });
     }
 
     #[test]

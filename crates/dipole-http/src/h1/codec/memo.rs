@@ -243,7 +243,7 @@ impl Known {
 
 impl KnownLine {
     /// What it says of a new request.
-    #[inline]
+    #[inline(always)]
     fn put<B>(&self, request: &mut Request<B>) {
         if self.method != Method::GET {
             *request.method_mut() = self.method.clone();

@@ -108,6 +108,7 @@ impl Connection {
     }
 
     /// Sends what is queued, and waits for nothing else.
+    #[inline]
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
         let sent = self.poll_send(cx);
         if sent.is_ready() {
@@ -117,6 +118,7 @@ impl Connection {
     }
 
     /// Sends what is queued; while it is pending, each progress gives it new time.
+    #[inline]
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
         let before = self.conn.queued();
         let sent = self.conn.poll_flush(cx);
@@ -135,6 +137,7 @@ impl Connection {
     }
 
     /// Passes on what sending gave, with `before` queued when it began.
+    #[inline]
     fn pace(
         &mut self,
         before: usize,

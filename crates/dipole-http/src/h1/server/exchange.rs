@@ -165,7 +165,12 @@ impl Connection {
                 }
                 StateProjection::Respond { body, writer } => {
                     ready!(self.poll_body(body, writer, incoming, cx))?;
-                    this.state.set(State::Rest);
+                    // The next of a pipelined batch is answered before anything is sent.
+                    if asked.keep_alive && incoming.is_done() && self.is_next_held() {
+                        this.state.set(State::Head { scan: HeadScan::default() });
+                    } else {
+                        this.state.set(State::Rest);
+                    }
                 }
                 StateProjection::Rest => {
                     let is_wanted = asked.keep_alive || incoming.has_reader();
@@ -178,8 +183,7 @@ impl Connection {
                             false => After::Linger,
                         }));
                     }
-                    // The next of a pipelined batch is answered before anything is sent.
-                    if self.conn.is_empty() || self.conn.queued() > self.max_queued() {
+                    if !self.is_next_held() {
                         ready!(self.poll_flush(cx))?;
                         if self.conn.is_empty() {
                             return Poll::Ready(Ok(After::Wait));
@@ -189,6 +193,12 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// True when the next request is held already, and its answer has room beside those before it.
+    #[inline]
+    fn is_next_held(&self) -> bool {
+        !self.conn.is_empty() && self.conn.queued() <= self.max_queued()
     }
 
     /// What a panic of the service, its handler or its response's body ends the connection with.
