@@ -51,6 +51,21 @@ async fn a_client_that_begins_requests_and_breaks_them_off_again_and_again_is_se
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_goes_with_many_requests_under_way_is_no_flood() {
+    let site = slow();
+    let client = site.connect().await;
+    let mut streams = Vec::new();
+    for _ in 0..60 {
+        streams.push(client.begin("GET", "/", &[]).await);
+    }
+    sleep(ms(10)).await;
+    client.conn.close_with_error(code::NO_ERROR, b"");
+    sleep(ms(100)).await;
+    let stats = site.server.stats();
+    assert_eq!((stats.rejected, stats.cancelled), (0, 60));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reset_before_the_head_counts_too() {
     let site = site();
     let client = site.connect().await;

@@ -1,6 +1,7 @@
 //! Clients that keep the server busy with what asks for nothing, or is not waited for.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
 
 use dipole_net::StreamConn;
 
@@ -58,6 +59,11 @@ impl Calm {
     }
 
     fn close(&self, why: &str) {
+        let mut closed = self.conn.closed();
+        if closed.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+            // Its end has broken off what was under way.
+            return;
+        }
         self.connection.count_rejected();
         self.conn.close_with_error(code::EXCESSIVE_LOAD, why.as_bytes());
     }
