@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use dipole::net::{Error, ErrorKind};
 use dipole::tls::{DevelopmentIdentity, Identity, ServerTls, for_http};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
 
 use crate::Failure;
 
@@ -51,8 +54,11 @@ impl TlsArgs {
     /// The identity, and what to tell about it.
     fn identity(&self) -> Result<Option<(Identity, Option<String>)>, Failure> {
         if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
-            let identity = Identity::from_pem_files(cert, key).map_err(Failure::job)?;
-            return Ok(Some((identity, None)));
+            let identity = Identity::from_pem_files(cert, key)
+                .map_err(|error| Failure::Job(explain(&error)))?;
+            let hint = out_of_time(&identity, SystemTime::now());
+            let hint = hint.map(|what| format!("{} {what}", cert.display()));
+            return Ok(Some((identity, hint)));
         }
         let Some(Kind::SelfSigned) = self.tls else { return Ok(None) };
         let made = DevelopmentIdentity::in_directory(data_directory()?, SystemTime::now())
@@ -101,6 +107,34 @@ impl ServedTls {
             None => Ok(()),
         }
     }
+}
+
+/// What is wrong with the files, and what to do.
+fn explain(error: &Error) -> String {
+    let hint = match error.kind() {
+        ErrorKind::NotFound => "see that the name is right",
+        ErrorKind::PermissionDenied => "serve as a user who may read it",
+        ErrorKind::Tls => "name the certificate's chain by --cert and its key by --key, in PEM",
+        _ => return error.to_string(),
+    };
+    format!("{error}; {hint}")
+}
+
+/// What to say of a certificate that no client takes now.
+fn out_of_time(identity: &Identity, now: SystemTime) -> Option<String> {
+    let key = identity.rustls_key();
+    let (_, leaf) = X509Certificate::from_der(key.cert.first()?).ok()?;
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
+    let (from, to) = (leaf.validity().not_before, leaf.validity().not_after);
+    let seconds = i64::try_from(now).ok()?;
+    if seconds > to.timestamp() {
+        return Some(format!(
+            "was valid until {to}, so clients refuse it: renew it and send SIGHUP"
+        ));
+    }
+    (seconds < from.timestamp()).then(|| {
+        format!("is not valid before {from}, so clients refuse it: see that this machine's clock is right")
+    })
 }
 
 /// Where this user's data is kept (XDG Base Directory Specification).

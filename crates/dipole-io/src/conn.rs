@@ -80,16 +80,6 @@ impl<S: Socket> IoConn<S> {
         Poll::Ready(ErrorKind::TimedOut.into())
     }
 
-    /// A buffer of which all was read serves for what is written: most requests are answered
-    /// once they are read, and so take one buffer and not two.
-    fn share_buffer(&mut self) {
-        if self.output.wants_buffer()
-            && let Some(buffer) = self.input.lend()
-        {
-            self.output.borrow(buffer);
-        }
-    }
-
     fn is_closed_elsewhere(&self) -> bool {
         self.closer.as_ref().is_some_and(Closer::is_closed)
     }
@@ -209,7 +199,7 @@ impl<S: Socket> Conn for IoConn<S> {
     }
 
     fn malloc(&mut self, n: usize) -> &mut [u8] {
-        self.share_buffer();
+        self.output.borrow_from(&mut self.input);
         self.output.malloc(n)
     }
 

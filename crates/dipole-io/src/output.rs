@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncWrite;
 
-use crate::BufferPool;
+use crate::{BufferPool, Input};
 
 /// Pieces up to this many bytes are copied: one write of a few pages costs less than a vectored
 /// write of two pieces.
@@ -56,15 +56,14 @@ impl Output {
         self.pieces().map(Bytes::len).sum::<usize>() + self.tail.capacity()
     }
 
-    /// True without memory for small pieces.
-    pub(crate) fn wants_buffer(&self) -> bool {
-        self.tail.capacity() == 0
-    }
-
-    /// Takes an empty buffer for small pieces, where it has none.
-    pub(crate) fn borrow(&mut self, buffer: BytesMut) {
-        debug_assert!(self.wants_buffer() && buffer.is_empty(), "nothing may be lost");
-        self.tail = buffer;
+    /// Takes the buffer of `input` for small pieces, where all of it was read and there is none
+    /// here: most requests are answered once they are read, and so take one buffer and not two.
+    pub fn borrow_from(&mut self, input: &mut Input) {
+        if self.tail.capacity() == 0
+            && let Some(buffer) = input.lend()
+        {
+            self.tail = buffer;
+        }
     }
 
     /// Queues `n` zeroed bytes and gives them.

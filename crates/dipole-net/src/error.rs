@@ -156,7 +156,11 @@ impl Error {
         fault: TlsFault,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        let (message, source) = (Some(Cow::Owned(fault.to_string())), Some(source.into()));
+        let message = match fault {
+            TlsFault::Configuration => None,
+            fault => Some(Cow::Owned(fault.to_string())),
+        };
+        let source = Some(source.into());
         let (kind, source_text, tls_fault) = (ErrorKind::Tls, SourceText::Adds, Some(fault));
         Self { inner: Arc::new(Inner { kind, message, source, source_text, tls_fault }) }
     }
@@ -355,6 +359,10 @@ impl fmt::Display for Error {
             (Some(message), Some(source)) => write!(f, "{message}: {source}"),
             (Some(message), None) => f.write_str(message),
             (None, Some(source)) if self.inner.kind == ErrorKind::Io => source.fmt(f),
+            // It says what is wrong, and nothing has failed yet.
+            (None, Some(source)) if self.inner.tls_fault == Some(TlsFault::Configuration) => {
+                source.fmt(f)
+            }
             (None, Some(_)) if self.inner.source_text == SourceText::Repeats => {
                 self.inner.kind.fmt(f)
             }
@@ -405,6 +413,15 @@ mod tests {
         assert_eq!(error.kind(), &ErrorKind::AddrInUse);
         assert!(error.to_string().starts_with("listen: the address is in use"), "{error}");
         assert!(std::error::Error::source(&error).is_some());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_is_said_without_ado() {
+        let error = Error::tls(TlsFault::Configuration, "there is no key in it");
+        assert_eq!(error.to_string(), "there is no key in it");
+        assert_eq!(error.context("a.pem").to_string(), "a.pem: there is no key in it");
+        let error = Error::tls(TlsFault::Expired, "yesterday");
+        assert_eq!(error.to_string(), "the certificate has expired: yesterday");
     }
 
     #[test]

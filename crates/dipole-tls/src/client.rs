@@ -10,16 +10,17 @@ use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
 
+use crate::agreed::Agreements;
 use crate::conn::TlsConn;
 use crate::fault::configuration;
 use crate::handshake::shake_hands;
 use crate::key_log::KeyLogFile;
 use crate::records::RecordBuffers;
-use crate::session::Session;
+use crate::session::{MOST_RECORDS, Session};
 use crate::{Identity, Roots, Versions};
 
 /// How a client secures its connections.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ClientTlsOptions {
     /// Whom to trust. Default: whomever this machine trusts.
@@ -31,6 +32,20 @@ pub struct ClientTlsOptions {
     /// Appends the secrets of all connections to this file, for tools that are to read them;
     /// `None`, the default, is no such file.
     pub key_log: Option<PathBuf>,
+    /// As [`ServerTlsOptions::records_per_key`](crate::ServerTlsOptions::records_per_key).
+    pub records_per_key: u32,
+}
+
+impl Default for ClientTlsOptions {
+    fn default() -> Self {
+        Self {
+            roots: Roots::default(),
+            identity: None,
+            versions: Versions::default(),
+            key_log: None,
+            records_per_key: MOST_RECORDS,
+        }
+    }
 }
 
 /// The client's end of TLS; cheap to clone. Sessions are resumed among its clones.
@@ -39,6 +54,8 @@ pub struct ClientTls {
     config: Arc<ClientConfig>,
     buffers: BufferPool,
     records: RecordBuffers,
+    agreements: Agreements,
+    records_per_key: u32,
 }
 
 impl ClientTls {
@@ -69,6 +86,8 @@ impl ClientTls {
             config: Arc::new(config),
             buffers: BufferPool::default(),
             records: RecordBuffers::default(),
+            agreements: Agreements::default(),
+            records_per_key: options.records_per_key,
         })
     }
 
@@ -87,9 +106,11 @@ impl ClientTls {
         let session =
             UnbufferedClientConnection::new_with_alpn(Arc::clone(&self.config), name, alpn)
                 .map_err(configuration)?;
-        let mut session = Session::client(session, &self.records);
+        let session = Session::client(session, &self.records);
+        let mut session = session.with_records_per_key(self.records_per_key);
         let (input, standing) = shake_hands(&mut *conn, &mut session, &self.buffers).await?;
         let info = session.info(Some(options.server_name.clone()));
+        let info = self.agreements.share(info);
         Ok(Box::new(TlsConn::new(conn, session, info, input, &self.buffers, standing)))
     }
 }

@@ -1,5 +1,6 @@
 //! A connection that is secured.
 
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub(crate) struct TlsConn {
     /// `None` after this side's own close.
     lower: Option<Box<dyn Conn>>,
     session: Session,
-    info: Box<TlsInfo>,
+    info: Arc<TlsInfo>,
     input: Input,
     output: Output,
     read: Half,
@@ -29,9 +30,11 @@ pub(crate) struct TlsConn {
     /// Who waits for a flush, to be woken when a read ends both halves.
     flushing: Option<Waker>,
     ending: Ending,
+    /// True as long as nothing but the handshake's last messages is queued below.
+    is_unsent: bool,
     closer: Option<Closer>,
-    local: Addr,
-    peer: Addr,
+    /// The two addresses, this side's first, once the connection below is no more.
+    addresses: Option<Box<[Addr; 2]>>,
     /// Plain bytes, since the connection began.
     opened: u64,
     sealed: u64,
@@ -57,11 +60,12 @@ enum Ending {
 }
 
 impl TlsConn {
-    /// A connection whose handshake is done; `input` holds what came with it.
+    /// A connection whose handshake is done; `input` holds what came with it. What is queued on
+    /// `lower` by then leaves with the first bytes, or once a read has to wait.
     pub(crate) fn new(
         mut lower: Box<dyn Conn>,
         session: Session,
-        info: TlsInfo,
+        info: Arc<TlsInfo>,
         input: Input,
         pool: &BufferPool,
         standing: Standing,
@@ -74,11 +78,8 @@ impl TlsConn {
             read.over = Some(ErrorKind::Eof.into());
         }
         Self {
-            local: lower.local_addr(),
-            peer: lower.peer_addr(),
-            lower: Some(lower),
             session,
-            info: Box::new(info),
+            info,
             opened: input.len() as u64,
             input,
             output: Output::new(pool),
@@ -86,8 +87,19 @@ impl TlsConn {
             write: Half::default(),
             flushing: None,
             ending: Ending::NotYet,
+            is_unsent: lower.queued() > 0,
             closer: None,
+            addresses: None,
             sealed: 0,
+            lower: Some(lower),
+        }
+    }
+
+    /// Bytes of this connection's owner that are queued below, in records.
+    fn sealed_and_unsent(&self) -> usize {
+        match &self.lower {
+            Some(lower) if !self.is_unsent => lower.queued(),
+            _ => 0,
         }
     }
 
@@ -108,7 +120,12 @@ impl TlsConn {
             Ok(Some(_)) => Poll::Ready(Ok(())),
             Ok(None) => {
                 let wanted = Session::wanted(lower.buffered());
-                match ready!(lower.poll_fill(cx, wanted)) {
+                let filled = lower.poll_fill(cx, wanted);
+                if filled.is_pending() && self.is_unsent {
+                    // Whoever writes next is told of an error.
+                    self.is_unsent = lower.poll_flush(cx).is_pending();
+                }
+                match ready!(filled) {
                     Ok(()) => Poll::Ready(Ok(())),
                     // The peer may still read what is written, as after an end in order.
                     Err(error) if error.is_eof() => Poll::Ready(Err(fault::truncated())),
@@ -173,6 +190,7 @@ impl TlsConn {
             return Poll::Ready(Err(error.clone()));
         }
         if self.output.queued() > 0 {
+            self.is_unsent = false;
             let mut sealer = Sealer { session: &mut self.session, lower: &mut **lower };
             ready!(self.output.poll_write(&mut sealer, cx, &mut self.sealed))?;
         }
@@ -185,6 +203,7 @@ impl TlsConn {
             Poll::Ready(Ok(())) => {
                 self.write.timer.end();
                 self.flushing = None;
+                self.is_unsent = false;
                 return Poll::Ready(Ok(()));
             }
             Poll::Ready(Err(error)) => error,
@@ -224,6 +243,31 @@ impl TlsConn {
     /// True when what was sent is all that was written: only then may the peer see an end in order.
     fn may_say_farewell(&self) -> bool {
         self.ending == Ending::NotYet && self.write.over.is_none() && self.output.queued() == 0
+    }
+
+    /// Ends the connection below, with `close_notify` where it may be said.
+    fn part(&mut self) {
+        let may_say_farewell = self.may_say_farewell();
+        let Some(mut lower) = self.lower.take() else { return };
+        self.input.clear();
+        self.output.clear();
+        self.read.timer.end();
+        self.write.timer.end();
+        let is_sent = self.is_unsent || lower.queued() == 0;
+        if may_say_farewell && is_sent && self.session.end(&mut *lower).is_ok() {
+            farewell(lower, self.session.unread());
+        } else {
+            lower.close();
+        }
+    }
+
+    /// An address of the connection below, which stays when that is gone (B51).
+    fn address(&self, number: usize, of: impl Fn(&dyn Conn) -> Addr) -> Addr {
+        match (&self.lower, &self.addresses) {
+            (Some(lower), _) => of(&**lower),
+            (None, Some(addresses)) => addresses[number].clone(),
+            (None, None) => unreachable!("whoever closes it keeps them"),
+        }
     }
 }
 
@@ -291,6 +335,7 @@ impl Conn for TlsConn {
     }
 
     fn malloc(&mut self, n: usize) -> &mut [u8] {
+        self.output.borrow_from(&mut self.input);
         self.output.malloc(n)
     }
 
@@ -299,7 +344,7 @@ impl Conn for TlsConn {
     }
 
     fn queued(&self) -> usize {
-        self.output.queued() + self.lower.as_ref().map_or(0, |lower| lower.queued())
+        self.output.queued() + self.sealed_and_unsent()
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -336,16 +381,9 @@ impl Conn for TlsConn {
     }
 
     fn close(&mut self) {
-        let may_say_farewell = self.may_say_farewell();
-        let Some(mut lower) = self.lower.take() else { return };
-        self.input.clear();
-        self.output.clear();
-        self.read.timer.end();
-        self.write.timer.end();
-        if may_say_farewell && lower.queued() == 0 && self.session.end(&mut *lower).is_ok() {
-            farewell(lower, self.session.unread());
-        } else {
-            lower.close();
+        if self.lower.is_some() {
+            self.addresses = Some(Box::new([self.local_addr(), self.peer_addr()]));
+            self.part();
         }
     }
 
@@ -376,11 +414,11 @@ impl Conn for TlsConn {
     }
 
     fn local_addr(&self) -> Addr {
-        self.local.clone()
+        self.address(0, |lower| lower.local_addr())
     }
 
     fn peer_addr(&self) -> Addr {
-        self.peer.clone()
+        self.address(1, |lower| lower.peer_addr())
     }
 
     fn tls(&self) -> Option<&TlsInfo> {
@@ -392,7 +430,7 @@ impl Conn for TlsConn {
     /// copied before it.
     fn stats(&self) -> ConnStats {
         let lower = self.lower.as_ref().map(|lower| lower.stats()).unwrap_or_default();
-        let waiting = self.lower.as_ref().map_or(0, |lower| lower.queued()) as u64;
+        let waiting = self.sealed_and_unsent() as u64;
         let mut stats = ConnStats::default();
         stats.received = self.opened;
         stats.sent = self.sealed.saturating_sub(waiting);
@@ -405,6 +443,6 @@ impl Conn for TlsConn {
 
 impl Drop for TlsConn {
     fn drop(&mut self) {
-        self.close();
+        self.part();
     }
 }

@@ -9,7 +9,8 @@ use dipole_net::{Conn, Error, Result};
 use crate::fault;
 use crate::session::{Session, Standing};
 
-/// Leads `session` through its handshake over `conn`; gives what came with it.
+/// Leads `session` through its handshake over `conn`; gives what came with it. Session tickets may
+/// be queued on `conn` then.
 ///
 /// # Errors
 /// `Tls` with its reason, or the connection's own; the caller closes the connection.
@@ -70,6 +71,9 @@ fn poll_hands(
                         }
                         Err(error) => return Poll::Ready(Err(error)),
                     }
+                }
+                Ok(Some(Standing::Open)) if session.ends_with_tickets() => {
+                    return Poll::Ready(Ok(Standing::Open));
                 }
                 opened => *step = Step::after(opened),
             },

@@ -58,10 +58,10 @@ impl Identity {
             Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {
                 Ok(Self { key: Arc::new(key) })
             }
-            Err(error @ rustls::Error::InconsistentKeys(_)) => {
-                Err(configuration(error)
-                    .context("the private key does not belong to the certificate"))
-            }
+            Err(rustls::Error::InconsistentKeys(_)) => Err(Error::tls(
+                TlsFault::Configuration,
+                "the private key does not belong to the certificate",
+            )),
             Err(error) => Err(configuration(error).context("the certificate cannot be used")),
         }
     }
@@ -106,5 +106,10 @@ fn parse_key(text: &[u8]) -> Result<PrivateKeyDer<'static>> {
 }
 
 fn broken(what: &str, error: pem::Error) -> Error {
-    configuration(error).context(format!("cannot read {what} in PEM"))
+    let text = match error {
+        pem::Error::MissingSectionEnd { .. } => format!("it ends in the midst of {what}"),
+        pem::Error::IllegalSectionStart { .. } => "a line that begins a section is broken".into(),
+        error => return configuration(error).context(format!("cannot read {what} in PEM")),
+    };
+    Error::tls(TlsFault::Configuration, text)
 }

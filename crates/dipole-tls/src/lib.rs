@@ -23,6 +23,7 @@
 
 #![forbid(unsafe_code)]
 
+mod agreed;
 mod authority;
 mod client;
 mod conn;
@@ -41,6 +42,7 @@ mod sealer;
 mod server;
 mod session;
 mod transport;
+mod turn;
 mod versions;
 
 pub use authority::{Authority, Issued};

@@ -10,6 +10,7 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{ServerSessionMemoryCache, UnbufferedServerConnection, WebPkiClientVerifier};
 
+use crate::agreed::Agreements;
 use crate::conn::TlsConn;
 use crate::fault::{self, configuration};
 use crate::handshake::shake_hands;
@@ -17,7 +18,7 @@ use crate::identities::{Identities, NameSeen};
 use crate::key_log::KeyLogFile;
 use crate::plain_text;
 use crate::records::RecordBuffers;
-use crate::session::Session;
+use crate::session::{MOST_RECORDS, Session};
 use crate::{Identity, Roots, TlsTransport, Versions};
 
 /// How a server secures its connections.
@@ -48,6 +49,12 @@ pub struct ServerTlsOptions {
     /// Appends the secrets of all connections to this file, for tools that are to read them;
     /// `None`, the default, is no such file.
     pub key_log: Option<PathBuf>,
+    /// After so many records that a connection has sent with one key of TLS 1.3, it sends with
+    /// another one, and asks the client to do so too (RFC 8446 section 4.6.3). 4,194,304, the
+    /// default, is also the most: a cipher must not seal many more with one key (section 5.5). 0 is
+    /// a key for each record. TLS 1.2 has no other key: there a connection ends after some 8 million
+    /// records.
+    pub records_per_key: u32,
 }
 
 /// What a server asks of its clients.
@@ -76,6 +83,7 @@ impl ServerTlsOptions {
             answer_to_plain_text: Bytes::new(),
             max_early_data: 0,
             key_log: None,
+            records_per_key: MOST_RECORDS,
         }
     }
 }
@@ -87,6 +95,7 @@ pub struct ServerTls {
     shared: Arc<Shared>,
     buffers: BufferPool,
     records: RecordBuffers,
+    agreements: Agreements,
 }
 
 #[derive(Debug)]
@@ -112,6 +121,7 @@ impl ServerTls {
             shared: Arc::new(shared),
             buffers: BufferPool::default(),
             records: RecordBuffers::default(),
+            agreements: Agreements::default(),
         })
     }
 
@@ -162,9 +172,10 @@ impl ServerTls {
         let mut config = ServerConfig::clone(&self.config());
         config.cert_resolver = Arc::clone(&seen) as _;
         let session = UnbufferedServerConnection::new(Arc::new(config)).map_err(fault::error)?;
-        let mut session = Session::server(session, &self.records);
+        let session = Session::server(session, &self.records);
+        let mut session = session.with_records_per_key(self.shared.options.records_per_key);
         let (input, standing) = shake_hands(&mut *conn, &mut session, &self.buffers).await?;
-        let info = session.info(seen.name());
+        let info = self.agreements.share(session.info(seen.name()));
         Ok(Box::new(TlsConn::new(conn, session, info, input, &self.buffers, standing)))
     }
 
@@ -182,6 +193,7 @@ impl ServerTls {
             shared: Arc::clone(&self.shared),
             buffers: BufferPool::default(),
             records: RecordBuffers::default(),
+            agreements: Agreements::default(),
         }
     }
 }

@@ -1,18 +1,16 @@
 //! One TLS session, sans-io: records in, plain bytes out, and the other way round.
 
-use bytes::Bytes;
 use dipole_io::Input;
 use dipole_net::{Conn, TlsInfo};
-use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
-use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
-use rustls::unbuffered::{
-    AppDataRecord, ConnectionState, EncodeError, EncryptError, ReadEarlyData, UnbufferedStatus,
-    WriteTraffic,
-};
-use rustls::{CommonState, Error, HandshakeKind, ProtocolVersion};
+use rustls::client::UnbufferedClientConnection;
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::EncryptError;
+use rustls::{CommonState, Error, ProtocolVersion};
 
+use crate::agreed;
 use crate::farewell::Unread;
 use crate::records::{MOST_PLAIN, RecordBuffers};
+use crate::turn::{Ends, Keys, Turn, Write};
 
 /// A record's header (RFC 8446 section 5.1).
 const HEADER: usize = 5;
@@ -21,6 +19,14 @@ const MOST_SEALED: usize = HEADER + MOST_PLAIN + 2 * 1024;
 /// Bytes of handshake messages in parts that are held: one message of the greatest length, and a
 /// record.
 const MOST_KEPT: usize = 64 * 1024 + MOST_SEALED;
+/// Up to so many bytes are sealed and opened without a buffer of the store: to zero that much room
+/// costs less than to fetch it.
+const SMALL: usize = 256;
+/// Room for what a cipher adds, and for a message that rustls sends before the record.
+const SPARE: usize = 256;
+/// The most records that one key seals, and the default: a quarter of what AES-GCM allows (RFC 8446
+/// section 5.5).
+pub(crate) const MOST_RECORDS: u32 = 1 << 22;
 
 /// Either end's state.
 pub(crate) struct Session {
@@ -28,6 +34,9 @@ pub(crate) struct Session {
     /// Bytes that rustls has seen and wants to see again: a handshake message in parts.
     kept: Vec<u8>,
     buffers: RecordBuffers,
+    /// Sealed with the key in use.
+    sealed: u32,
+    most_sealed: u32,
     had_early_data: bool,
 }
 
@@ -57,7 +66,20 @@ impl Session {
     }
 
     fn new(end: End, buffers: &RecordBuffers) -> Self {
-        Self { end, kept: Vec::new(), buffers: buffers.clone(), had_early_data: false }
+        Self {
+            end,
+            kept: Vec::new(),
+            buffers: buffers.clone(),
+            sealed: 0,
+            most_sealed: MOST_RECORDS,
+            had_early_data: false,
+        }
+    }
+
+    /// Changes the key after so many records, where the version allows it.
+    pub(crate) fn with_records_per_key(mut self, records: u32) -> Self {
+        self.most_sealed = records.min(MOST_RECORDS);
+        self
     }
 
     /// How many bytes `conn` has to hold for the next record to be whole. The header's length is
@@ -91,13 +113,25 @@ impl Session {
         if !self.kept.is_empty() {
             return self.open_with_kept(conn, input, length).map(Some);
         }
+        if length <= SMALL {
+            return self.open_in(&mut [0; SMALL][..length], conn, input).map(Some);
+        }
         let mut buffer = self.buffers.take();
-        let record = &mut buffer.room()[..length];
-        record.copy_from_slice(&held[..length]);
-        consume(conn, length);
+        self.open_in(&mut buffer.room()[..length], conn, input).map(Some)
+    }
+
+    /// Takes a record that is there whole; it is decrypted in `record`, which is as long.
+    fn open_in(
+        &mut self,
+        record: &mut [u8],
+        conn: &mut dyn Conn,
+        input: &mut Input,
+    ) -> Result<Standing, Error> {
+        record.copy_from_slice(&conn.buffered()[..record.len()]);
+        consume(conn, record.len());
         let (taken, standing) = self.advance(record, conn, input);
         self.kept.extend_from_slice(&record[taken..]);
-        standing.map(Some)
+        standing
     }
 
     fn open_with_kept(
@@ -140,7 +174,7 @@ impl Session {
     ) -> (usize, Result<Standing, Error>) {
         let (mut taken, mut has_ended) = (0, false);
         loop {
-            let (discard, turn) = self.turn(&mut sealed[taken..], conn, Some(&mut *input), |_| {});
+            let (discard, turn) = self.turn(&mut sealed[taken..], conn, Some(&mut *input), keep);
             taken += discard;
             let standing = match turn {
                 // One record of plain bytes and nothing behind it: rustls has no more to say.
@@ -175,7 +209,7 @@ impl Session {
     /// which takes a turn. It looks at no input as long as there are any.
     fn queue_alert(&mut self, conn: &mut dyn Conn) {
         while self.state().wants_write() {
-            let (_, Ok(Turn::Again)) = self.turn(&mut [], conn, None, |_| {}) else { break };
+            let (_, Ok(Turn::Again)) = self.turn(&mut [], conn, None, keep) else { break };
         }
     }
 
@@ -185,10 +219,43 @@ impl Session {
     /// `EncryptError` when the keys are used up, or what an earlier record failed with.
     pub(crate) fn seal(&mut self, data: &[u8], conn: &mut dyn Conn) -> Result<usize, Error> {
         let data = &data[..data.len().min(MOST_PLAIN)];
-        let mut buffer = self.buffers.take();
-        let written = self.write(conn, |traffic| traffic.encrypt(data, buffer.room()))?;
-        buffer.queue_on(conn, written);
+        if self.sealed >= self.most_sealed && self.is_13() {
+            self.change_keys(conn)?;
+        }
+        if data.len() <= SMALL {
+            let mut record = [0; SMALL + SPARE];
+            let written = self.write(conn, |traffic| traffic.encrypt(data, &mut record))?;
+            conn.malloc(written).copy_from_slice(&record[..written]);
+        } else {
+            let mut buffer = self.buffers.take();
+            let written = self.write(conn, |traffic| traffic.encrypt(data, buffer.room()))?;
+            buffer.queue_on(conn, written);
+        }
+        self.sealed = self.sealed.saturating_add(1);
         Ok(data.len())
+    }
+
+    /// Tells the peer, by what is queued before the next record, that this comes with another key.
+    /// The peer is asked for the same.
+    fn change_keys(&mut self, conn: &mut dyn Conn) -> Result<(), Error> {
+        let mut kept = std::mem::take(&mut self.kept);
+        let mut is_told = false;
+        let result = loop {
+            let (discard, turn) = self.turn(&mut kept, conn, None, |_| {
+                is_told = true;
+                Keys::Change
+            });
+            kept.drain(..discard);
+            match turn {
+                Ok(_) if is_told => break Ok(()),
+                Ok(Turn::Again | Turn::Opened | Turn::PeerEnded) => {}
+                Ok(Turn::Blocked | Turn::Writable) => break Err(Error::HandshakeNotComplete),
+                Err(error) => break Err(error),
+            }
+        };
+        self.kept = kept;
+        self.sealed = 0;
+        result
     }
 
     /// Queues `close_notify` on `conn`: this side's last record.
@@ -196,9 +263,9 @@ impl Session {
     /// # Errors
     /// As [`seal`](Self::seal).
     pub(crate) fn end(&mut self, conn: &mut dyn Conn) -> Result<(), Error> {
-        let mut buffer = self.buffers.take();
-        let written = self.write(conn, |traffic| traffic.queue_close_notify(buffer.room()))?;
-        buffer.queue_on(conn, written);
+        let mut record = [0; SPARE];
+        let written = self.write(conn, |traffic| traffic.queue_close_notify(&mut record))?;
+        conn.malloc(written).copy_from_slice(&record[..written]);
         Ok(())
     }
 
@@ -213,6 +280,7 @@ impl Session {
         let result = loop {
             let (discard, turn) = self.turn(&mut kept, conn, None, |traffic| {
                 written = Some(write(traffic));
+                Keys::Keep
             });
             kept.drain(..discard);
             match (turn, written.take()) {
@@ -235,12 +303,13 @@ impl Session {
     }
 
     /// One step of rustls's state machine.
+    #[inline]
     fn turn(
         &mut self,
         sealed: &mut [u8],
         conn: &mut dyn Conn,
         input: Option<&mut Input>,
-        writable: impl FnOnce(&mut dyn Write),
+        writable: impl FnOnce(&mut dyn Write) -> Keys,
     ) -> (usize, Result<Turn, Error>) {
         let mut ends = Ends { conn, input, had_early_data: &mut self.had_early_data };
         match &mut self.end {
@@ -251,11 +320,20 @@ impl Session {
 
     /// What the peer may have sent that only this session would read.
     pub(crate) fn unread(&self) -> Unread {
-        let is_13 = self.state().protocol_version() == Some(ProtocolVersion::TLSv1_3);
         match self.end {
-            End::Client(_) if is_13 => Unread::Tickets,
+            End::Client(_) if self.is_13() => Unread::Tickets,
             _ => Unread::Nothing,
         }
+    }
+
+    /// True when what ends the handshake may leave with the first bytes: nobody waits for session
+    /// tickets.
+    pub(crate) fn ends_with_tickets(&self) -> bool {
+        matches!(self.end, End::Server(_)) && self.is_13()
+    }
+
+    fn is_13(&self) -> bool {
+        self.state().protocol_version() == Some(ProtocolVersion::TLSv1_3)
     }
 
     fn state(&self) -> &CommonState {
@@ -272,152 +350,19 @@ impl Session {
 
     /// What the handshake negotiated.
     pub(crate) fn info(&self, server_name: Option<String>) -> TlsInfo {
-        let state = self.state();
-        let mut info = TlsInfo::default();
-        info.alpn = state.alpn_protocol().map(Bytes::copy_from_slice);
-        info.server_name = server_name;
-        info.version = match state.protocol_version() {
-            Some(ProtocolVersion::TLSv1_3) => "TLSv1.3".into(),
-            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2".into(),
-            other => format!("{other:?}"),
-        };
-        info.cipher_suite = state
-            .negotiated_cipher_suite()
-            .and_then(|suite| suite.suite().as_str())
-            // IANA's name; rustls adds the version.
-            .map_or_else(String::new, |name| name.replacen("TLS13_", "TLS_", 1));
-        info.peer_certificates = state
-            .peer_certificates()
-            .unwrap_or_default()
-            .iter()
-            .map(|certificate| Bytes::copy_from_slice(certificate))
-            .collect();
-        info.resumed = state.handshake_kind() == Some(HandshakeKind::Resumed);
+        let mut info = agreed::info(self.state(), server_name);
         info.early_data = self.had_early_data;
         info
     }
+}
+
+/// Writes nothing.
+fn keep(_: &mut dyn Write) -> Keys {
+    Keys::Keep
 }
 
 /// `conn` holds at least so many bytes.
 fn consume(conn: &mut dyn Conn, length: usize) {
     let skipped = conn.skip(length);
     debug_assert!(skipped.is_ok(), "the record is held");
-}
-
-/// What rustls says after one step.
-enum Turn {
-    /// There is more to do.
-    Again,
-    /// It has given plain bytes; there may be more to do.
-    Opened,
-    /// It has met the peer's `close_notify`; there may be more to do.
-    PeerEnded,
-    /// It waits for the peer.
-    Blocked,
-    /// It would write plain bytes now, if there were any.
-    Writable,
-}
-
-/// Encrypting, whichever end it is.
-trait Write {
-    fn encrypt(&mut self, data: &[u8], room: &mut [u8]) -> Result<usize, EncryptError>;
-    fn queue_close_notify(&mut self, room: &mut [u8]) -> Result<usize, EncryptError>;
-}
-
-impl<Data> Write for WriteTraffic<'_, Data> {
-    fn encrypt(&mut self, data: &[u8], room: &mut [u8]) -> Result<usize, EncryptError> {
-        Self::encrypt(self, data, room)
-    }
-    fn queue_close_notify(&mut self, room: &mut [u8]) -> Result<usize, EncryptError> {
-        Self::queue_close_notify(self, room)
-    }
-}
-
-/// Data that came with the handshake; only a server is sent any.
-trait Early {
-    fn next_early_record(&mut self) -> Option<Result<AppDataRecord<'_>, Error>>;
-}
-
-impl Early for ReadEarlyData<'_, '_, ServerConnectionData> {
-    fn next_early_record(&mut self) -> Option<Result<AppDataRecord<'_>, Error>> {
-        self.next_record()
-    }
-}
-
-impl Early for ReadEarlyData<'_, '_, ClientConnectionData> {
-    fn next_early_record(&mut self) -> Option<Result<AppDataRecord<'_>, Error>> {
-        None
-    }
-}
-
-/// Where one step puts what it makes.
-struct Ends<'a> {
-    conn: &'a mut dyn Conn,
-    /// `None` where no plain bytes can come: rustls has seen all that it is shown.
-    input: Option<&'a mut Input>,
-    had_early_data: &'a mut bool,
-}
-
-impl Ends<'_> {
-    fn take<Data>(
-        &mut self,
-        UnbufferedStatus { mut discard, state, .. }: UnbufferedStatus<'_, '_, Data>,
-        writable: impl FnOnce(&mut dyn Write),
-    ) -> (usize, Result<Turn, Error>)
-    where
-        for<'c, 'i> ReadEarlyData<'c, 'i, Data>: Early,
-    {
-        let turn = match state {
-            Err(error) => Err(error),
-            Ok(ConnectionState::ReadTraffic(mut traffic)) => loop {
-                match traffic.next_record() {
-                    None => break Ok(Turn::Opened),
-                    Some(Err(error)) => break Err(error),
-                    Some(Ok(record)) => {
-                        discard += record.discard;
-                        self.append(record.payload);
-                    }
-                }
-            },
-            Ok(ConnectionState::ReadEarlyData(mut early)) => loop {
-                match early.next_early_record() {
-                    None => break Ok(Turn::Again),
-                    Some(Err(error)) => break Err(error),
-                    Some(Ok(record)) => {
-                        discard += record.discard;
-                        *self.had_early_data = true;
-                        self.append(record.payload);
-                    }
-                }
-            },
-            Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                // Asked for nothing it says how much it needs.
-                let size = match data.encode(&mut []) {
-                    Err(EncodeError::InsufficientSize(needs)) => needs.required_size,
-                    Ok(_) | Err(EncodeError::AlreadyEncoded) => 0,
-                };
-                let _ = data.encode(self.conn.malloc(size));
-                Ok(Turn::Again)
-            }
-            Ok(ConnectionState::TransmitTlsData(data)) => {
-                // It is queued on the connection, which sends it whole or fails.
-                data.done();
-                Ok(Turn::Again)
-            }
-            Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-                writable(&mut traffic);
-                Ok(Turn::Writable)
-            }
-            Ok(ConnectionState::PeerClosed) => Ok(Turn::PeerEnded),
-            Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed) => Ok(Turn::Blocked),
-            Ok(_) => Err(Error::General("a state that this version of rustls has not".into())),
-        };
-        (discard, turn)
-    }
-
-    fn append(&mut self, plain: &[u8]) {
-        if let Some(input) = &mut self.input {
-            input.append(plain);
-        }
-    }
 }

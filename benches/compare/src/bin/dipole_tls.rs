@@ -15,17 +15,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (certificate, key) = compare::certificate();
     let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes())?;
     let tls = ServerTls::new(&ServerTlsOptions::new(identity))?;
-    let server = Server::new(tower::service_fn(answer))
-        .listen(compare::listen_address(), tls.over(Tokio::new()))
-        .workers(1)
-        .start()?;
-    compare::announce(
-        server.local_addrs()[0].ip().expect("it listens on TCP"),
-        "dipole_tls",
-    );
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    runtime.block_on(server.wait());
-    Ok(())
+    // On this thread and no other, as hyper is here.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let server = Server::new(tower::service_fn(answer))
+            .listen(compare::listen_address(), tls.over(Tokio::new()))
+            .workers(1)
+            .spawn()?;
+        compare::announce(
+            server.local_addrs()[0].ip().expect("it listens on TCP"),
+            "dipole_tls",
+        );
+        server.wait().await;
+        Ok(())
+    })
 }
 
 async fn answer(request: Request<Body>) -> Result<Response<Full<Bytes>>, Infallible> {

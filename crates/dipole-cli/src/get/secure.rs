@@ -12,11 +12,12 @@ pub(super) fn tls(args: &GetArgs) -> Result<ClientTls, Failure> {
     if args.insecure {
         options.roots = Roots::DangerouslyTrustAnybody;
     } else if let Some(path) = &args.cacert {
-        options.roots = Roots::from_pem_file(path).map_err(Failure::job)?;
+        options.roots = Roots::from_pem_file(path)
+            .map_err(|error| Failure::job(format_args!("{error}; see what --cacert names")))?;
     }
     ClientTls::new(&options).map_err(|error| match &args.cacert {
         Some(path) if !args.insecure => Failure::job(format_args!(
-            "{} has no certificates that can be trusted: {error}",
+            "{}: {error}; --cacert takes certificates of authorities, in PEM",
             path.display()
         )),
         _ => Failure::job(format_args!("cannot verify certificates: {error}")),
@@ -40,8 +41,9 @@ pub(super) fn hint(fault: TlsFault, args: &GetArgs) -> &'static str {
         }
         TlsFault::Revoked => "tell the server's operator, or do without verifying by --insecure",
         TlsFault::BadCertificate if args.cacert.is_some() => {
-            "see that --cacert has the certificate of its issuer and not of a namesake, tell the \
-             server's operator, or do without verifying by --insecure"
+            "see that --cacert has the certificate of its issuer and not of a namesake, or of a \
+             server that is no authority itself (CA:FALSE), tell the server's operator, or do \
+             without verifying by --insecure"
         }
         TlsFault::BadCertificate => {
             "name its issuer's certificate by --cacert FILE, tell the server's operator, or do \

@@ -16,6 +16,7 @@ mod inheritance;
 mod listing;
 mod log;
 mod reload_http3;
+mod serve_secured;
 mod support;
 mod swap;
 mod usage;

@@ -102,9 +102,9 @@ async fn idle_connections_hold_no_buffer(subject: Arc<Subject>) -> Verdict {
     // An end's own state and its registration with the event source, but no buffer: a small
     // buffer would be 4 KiB.
     const PER_END: usize = 4 * KIB;
-    // What a session of TLS is besides: its keys, the state of its ciphers, the peer's certificates.
-    // It is there when the handshake is done, and too little for a buffer that a record fits in.
-    const PER_SESSION: usize = 2 * KIB;
+    // A session of TLS is some 3 KiB of keys, ciphers' state and certificates, whoever holds it: what
+    // leaves no room for it in the above is a quarter of a small buffer.
+    const PER_SESSION: usize = KIB;
     const NOISE: usize = 8 * MIB;
     // What bytes that came and are gone may leave behind, of all ends together, once each end has
     // passed a first byte: pools have a bound, and the allocator rests. With TLS as without.

@@ -39,6 +39,7 @@ fn a_file_that_does_not_do_is_named_with_what_is_wrong() {
     };
     let (cert, key) = (file("cert", &issued.certificate), file("key", &issued.key));
     let (other, empty) = (file("other", &other.key), file("empty", ""));
+    let cut = file("cut", &issued.certificate[..200]);
     assert!(Identity::from_pem_files(&cert, &key).is_ok());
 
     let missing = Identity::from_pem_files(folder.0.join("none"), &key).unwrap_err();
@@ -46,6 +47,8 @@ fn a_file_that_does_not_do_is_named_with_what_is_wrong() {
     for (cert, key, words) in [
         (&cert, &other, "does not belong to the certificate"),
         (&empty, &key, "no certificate"),
+        (&key, &key, "no certificate"),
+        (&cut, &key, "it ends in the midst of a certificate"),
         (&cert, &empty, "no private key"),
     ] {
         let error = Identity::from_pem_files(cert, key).unwrap_err();
