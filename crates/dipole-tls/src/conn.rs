@@ -173,7 +173,13 @@ impl TlsConn {
     /// Encrypts and sends what is queued.
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let lower = ready!(self.poll_sealed(cx))?;
-        lower.poll_flush(cx)
+        let flushed = lower.poll_flush(cx);
+        if self.is_unsent {
+            // Nothing of the owner's: there is nothing to wait for.
+            self.is_unsent = flushed.is_pending();
+            return if self.is_unsent { Poll::Ready(Ok(())) } else { flushed };
+        }
+        flushed
     }
 
     /// Encrypts what is queued, as fast as the connection below takes it, and gives that.
@@ -203,7 +209,6 @@ impl TlsConn {
             Poll::Ready(Ok(())) => {
                 self.write.timer.end();
                 self.flushing = None;
-                self.is_unsent = false;
                 return Poll::Ready(Ok(()));
             }
             Poll::Ready(Err(error)) => error,
@@ -232,6 +237,7 @@ impl TlsConn {
         if self.ending == Ending::NotYet {
             self.session.end(&mut **lower).map_err(fault::error)?;
             self.ending = Ending::Said;
+            self.is_unsent = false;
         }
         ready!(lower.poll_flush(cx))?;
         match ready!(lower.poll_shutdown(cx)) {
