@@ -143,7 +143,7 @@ async fn refused_beyond_the_bound<L: Library>(library: impl FnOnce(QuicOptions) 
     }
     let way = Way::to(server, Client::GoesOn).await;
     let dialed = timeout(PATIENCE, way.dial(&library)).await.expect("in time");
-    let refused = dialed.expect("the dial ends").err().expect("no connection");
+    let refused = dialed.expect("the dial ends").expect_err("no connection");
     assert_eq!(refused.kind(), &ErrorKind::Refused, "{refused}");
     for (_, dialing) in half_open {
         dialing.abort();
