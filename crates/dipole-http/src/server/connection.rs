@@ -42,7 +42,12 @@ pub(super) async fn shake_hands<S: HttpService>(
     admitted: Admitted,
 ) {
     match shaken(incoming, &admitted).await {
-        Ok(connection) => run(connection, service, protocols, admitted).await,
+        // Not by `run`, for which this future would have a second place for all of these.
+        Ok(connection) => {
+            if let Some(mut served) = begin(connection, service, protocols, &admitted) {
+                to_its_end(&mut served, &admitted.place).await;
+            }
+        }
         Err(error) => tracing::debug!(%error, "handshake failed"),
     }
 }
@@ -75,9 +80,16 @@ pub(super) async fn run<S: HttpService>(
     admitted: Admitted,
 ) {
     let Some(mut served) = begin(connection, service, protocols, &admitted) else { return };
-    let place = &admitted.place;
+    to_its_end(&mut served, &admitted.place).await;
+}
+
+/// Ready when the connection has ended, or is to.
+fn to_its_end<'a>(
+    served: &'a mut BoxFuture<'static, ()>,
+    place: &'a Place,
+) -> impl Future<Output = ()> + use<'a> {
     let mut is_settled = false;
-    poll_fn(|cx| {
+    poll_fn(move |cx| {
         if !is_settled {
             place.settle(cx);
             is_settled = true;
@@ -87,7 +99,6 @@ pub(super) async fn run<S: HttpService>(
         }
         served.as_mut().poll(cx)
     })
-    .await;
 }
 
 /// Asks the hook, and gives the connection to its protocol. `None`: the connection is closed.
