@@ -41,7 +41,7 @@ pub use conn::IoConn;
 pub use deadline::StreamDeadline;
 pub use driven::DrivenRuntime;
 pub use input::Input;
-pub use output::Output;
+pub use output::{Output, Pieces};
 pub use pool::BufferPool;
 pub use quic::{QuicOptions, Retry, broken_here, transport_error};
 pub use shards::{Dealer, Hand, deal_to};

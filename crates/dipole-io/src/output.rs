@@ -18,13 +18,15 @@ const SMALL: usize = 512;
 /// The most pieces that one vectored write takes.
 const MOST_PIECES: usize = 32;
 
+/// Large pieces that wait to be sent, in order; none are `None`.
+pub type Pieces = Option<Box<VecDeque<Bytes>>>;
+
 /// A write queue: small pieces side by side in one buffer, large ones as they came.
 #[derive(Debug)]
 pub struct Output {
     /// Sent before `tail`. Never empty, and on the heap: most connections have none, most of the
     /// time, and an idle one shall be small.
-    #[expect(clippy::box_collection, reason = "24 bytes less in each idle connection")]
-    queue: Option<Box<VecDeque<Bytes>>>,
+    queue: Pieces,
     tail: BytesMut,
     queued: usize,
     copied: u64,
@@ -90,16 +92,32 @@ impl Output {
 
     /// Takes out all that is queued, for a library that owns what it sends: first the pieces, then
     /// the rest.
-    pub fn take(&mut self) -> (VecDeque<Bytes>, BytesMut) {
+    pub fn take(&mut self) -> (Pieces, BytesMut) {
         self.queued = 0;
-        let queue = self.queue.take().map(|queue| *queue).unwrap_or_default();
-        (queue, std::mem::take(&mut self.tail))
+        (self.queue.take(), std::mem::take(&mut self.tail))
     }
 
     /// Takes the memory of a rest that was [taken](Self::take) and is sent.
     pub fn recycle(&mut self, mut tail: BytesMut) {
         if tail.capacity() > 0 {
             self.pool.put(&mut tail);
+        }
+    }
+
+    /// Takes the memory of a rest that was [taken](Self::take) and is sent, for what is soon queued.
+    pub fn reuse(&mut self, mut tail: BytesMut) {
+        let size = self.pool.buffer_size();
+        if self.tail.capacity() > 0 || !(size..=2 * size).contains(&tail.capacity()) {
+            return self.recycle(tail);
+        }
+        tail.clear();
+        self.tail = tail;
+    }
+
+    /// Gives back memory that nothing is queued in.
+    pub fn release_unused(&mut self) {
+        if self.queued == 0 && self.tail.capacity() > 0 {
+            self.release();
         }
     }
 

@@ -4,46 +4,14 @@ use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use dipole_io::{BufferPool, OperationTimer, Output};
 use dipole_net::{Addr, Closer, Conn, ConnStats, Error, ErrorKind, Result, Side};
-use socket2::SockRef;
 
 use crate::input::Input;
-use crate::link::Link;
 use crate::reactor::Piece;
 use crate::ring::Payload;
-use crate::slots::Key;
-
-/// A socket on a ring; closed when dropped.
-pub(crate) struct RingSocket {
-    link: Link,
-    key: Key,
-}
-
-impl RingSocket {
-    pub(crate) fn new(link: Link, key: Key) -> Self {
-        Self { link, key }
-    }
-
-    pub(crate) fn poll_connected(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.link.shared.with(|reactor| reactor.poll_sent(self.key, cx)).map_ok(drop)
-    }
-
-    /// Acts on the socket itself; `None` when the ring has ended.
-    pub(crate) fn with<T>(&self, act: impl FnOnce(SockRef<'_>) -> T) -> Option<T> {
-        let act = |reactor: &mut crate::reactor::Reactor<_>| {
-            reactor.descriptor(self.key).map(|descriptor| act(SockRef::from(descriptor)))
-        };
-        self.link.shared.with(act)
-    }
-}
-
-impl Drop for RingSocket {
-    fn drop(&mut self) {
-        self.link.shared.with(|reactor| reactor.close(self.key));
-    }
-}
+use crate::ring_socket::RingSocket;
 
 /// A TCP or Unix connection whose bytes move through a ring.
 ///
@@ -53,6 +21,8 @@ pub(crate) struct UringConn {
     /// `None` after this side's own close.
     socket: Option<RingSocket>,
     input: Input,
+    /// What had come when the last flush ended: the next fill takes it without asking the ring.
+    next: Option<Piece>,
     output: Output,
     /// Bytes that the ring is sending.
     in_flight: usize,
@@ -90,6 +60,7 @@ impl UringConn {
         Self {
             socket: Some(socket),
             input: Input::default(),
+            next: None,
             output: Output::new(buffers),
             in_flight: 0,
             read: Half::default(),
@@ -147,7 +118,7 @@ impl UringConn {
         if self.in_flight > 0 {
             self.in_flight = 0;
             if let Some(socket) = &self.socket {
-                socket.link.shared.with(|reactor| reactor.give_up_sending(socket.key));
+                socket.on_ring(|socket, _, engine| socket.give_up_sending(engine));
             }
         }
         self.write.end();
@@ -180,27 +151,31 @@ impl UringConn {
             self.output.clear();
             return Poll::Ready(Err(error.clone()));
         }
-        let key = socket.key;
-        let mut memory = BytesMut::new();
-        let polled = socket.link.shared.with(|reactor| {
-            if self.in_flight > 0 {
-                memory = ready!(reactor.poll_sent(key, cx))?;
-                self.sent += self.in_flight as u64;
-                self.in_flight = 0;
+        let (in_flight, next) = (&mut self.in_flight, &mut self.next);
+        let (output, sent) = (&mut self.output, &mut self.sent);
+        let polled = socket.on_ring(|socket, key, engine| {
+            if *in_flight > 0 {
+                let memory = ready!(socket.poll_sent(cx, engine))?;
+                *sent += std::mem::take(in_flight) as u64;
+                if next.is_none() {
+                    *next = socket.take_received();
+                }
+                match next {
+                    Some(_) => output.reuse(memory),
+                    None => output.recycle(memory),
+                }
             }
-            if self.output.queued() == 0 {
-                return Poll::Ready(Ok(()));
+            if output.queued() == 0 {
+                return Poll::Ready(io::Result::Ok(()));
             }
-            self.in_flight = self.output.queued();
-            let (pieces, tail) = self.output.take();
-            reactor.send(key, Payload { pieces, tail });
-            match reactor.poll_sent(key, cx) {
-                Poll::Ready(result) => Poll::Ready(result.map(drop).map_err(Error::from)),
-                Poll::Pending => Poll::Pending,
-            }
+            *in_flight = output.queued();
+            let (pieces, tail) = output.take();
+            socket.send(key, Payload { pieces, tail }, engine);
+            socket.poll_sent(cx, engine).map_ok(drop)
         });
-        self.output.recycle(memory);
         polled
+            .unwrap_or_else(|| Poll::Ready(Err(io::ErrorKind::NotConnected.into())))
+            .map_err(Error::from)
     }
 
     /// Ends a poll of the write side: with its timeout, its error, or its success.
@@ -247,23 +222,34 @@ impl Conn for UringConn {
             if let Some(error) = &self.read.over {
                 return Poll::Ready(Err(error.clone()));
             }
-            let key = socket.key;
             self.input.release();
-            let (input, received) = (&mut self.input, &mut self.received);
-            let polled = socket.link.shared.with(|reactor| {
+            let (input, next, received) = (&mut self.input, &mut self.next, &mut self.received);
+            if let Some(piece) = next.take() {
+                *received += piece.len() as u64;
+                input.push(piece, n);
+            }
+            if input.len() >= n {
+                self.read.end();
+                return Poll::Ready(Ok(()));
+            }
+            let polled = socket.on_ring(|socket, key, engine| {
                 while input.len() < n {
-                    let piece: Option<Piece> = ready!(reactor.poll_receive(key, cx))?;
+                    let piece: Option<Piece> = ready!(socket.poll_receive(key, cx, engine))?;
                     let Some(piece) = piece else { return Poll::Ready(Ok(0)) };
                     *received += piece.len() as u64;
                     input.push(piece, n);
                 }
                 Poll::Ready(io::Result::Ok(1))
             });
+            let polled = polled.unwrap_or(Poll::Ready(Err(io::ErrorKind::NotConnected.into())));
             match polled {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.end_of_input())),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail_read(error))),
-                Poll::Pending => return self.poll_wait(cx, Side::Read).map(Err),
+                Poll::Pending => {
+                    self.output.release_unused();
+                    return self.poll_wait(cx, Side::Read).map(Err);
+                }
             }
         }
         self.read.end();
@@ -328,7 +314,7 @@ impl Conn for UringConn {
             Side::Read => {
                 self.read.end();
                 if let Some(socket) = &self.socket {
-                    socket.link.shared.with(|reactor| reactor.forget_reader(socket.key));
+                    socket.on_ring(|socket, _, engine| socket.forget_reader(engine));
                 }
             }
             // What is under way goes on: the next flush waits for it.
@@ -339,6 +325,7 @@ impl Conn for UringConn {
     fn close(&mut self) {
         self.socket = None;
         self.input.clear();
+        self.next = None;
         self.output.clear();
         self.in_flight = 0;
         self.read.end();
@@ -378,7 +365,7 @@ impl Conn for UringConn {
         stats.received = self.received;
         stats.sent = self.sent;
         stats.copied = self.output.copied();
-        stats.input_memory = self.input.memory();
+        stats.input_memory = self.input.memory() + self.next.as_ref().map_or(0, Piece::memory);
         stats.output_memory = self.output.memory() + self.in_flight;
         stats
     }

@@ -13,7 +13,8 @@ use dipole_sockets::{
 };
 use socket2::{SockAddr, Socket};
 
-use crate::conn::{RingSocket, UringConn};
+use crate::conn::UringConn;
+use crate::ring_socket::RingSocket;
 use crate::transport::{CAPABILITIES, Uring};
 
 impl Dialer for Uring {
@@ -85,7 +86,9 @@ impl Uring {
         let link = self.link()?;
         let key = link.shared.with(|reactor| {
             let key = reactor.add_socket(OwnedFd::from(socket));
-            reactor.connect(key, to);
+            if let Some((socket, engine)) = reactor.socket(key) {
+                socket.connect(key, to, engine);
+            }
             key
         });
         let socket = RingSocket::new(link, key);

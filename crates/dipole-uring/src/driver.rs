@@ -27,7 +27,7 @@ const MOST_SKIPPED: u32 = 255;
 /// After another thread had to wait for the ring: so many times.
 const SKIPPED_FOR_OTHERS: u32 = 4096;
 
-/// How long those that are to be woken late wait at most, on a thread that does not come to wait.
+/// How long those whose bytes are sent wait to be told, on a thread that does not come to wait.
 const PATIENCE: Duration = Duration::from_millis(5);
 
 /// A ring that a runtime's thread drives.
@@ -37,8 +37,8 @@ const PATIENCE: Duration = Duration::from_millis(5);
 /// hook turns once more, and in a ring that is busy waits there a moment: what comes then costs no
 /// event of the runtime's, and whose bytes were sent meanwhile is woken once for both. When turns bring
 /// nothing, the task rests, and the eventfd tells of what is new, also a thread that never waits. Only for
-/// those that are to be woken late, a heartbeat sees that the thread does come to wait: a timer that
-/// runs while something comes.
+/// those that are told late that their bytes were sent, a heartbeat sees that the thread does come to wait: a
+/// timer that runs while something comes.
 pub(crate) struct WorkerDriver {
     shared: Arc<Shared>,
     turning: Arc<Turning>,
@@ -51,6 +51,8 @@ struct Turning {
     /// Of the task that turns the ring.
     turner: Mutex<Option<Waker>>,
     heartbeat: Mutex<Option<Waker>>,
+    /// A beat has found that the thread does not come to wait.
+    is_restless: AtomicBool,
     /// Something has come since the thread was last about to wait.
     is_busy: AtomicBool,
     /// How many waits in the ring are left out, and how many will be after the next one in vain.
@@ -181,7 +183,8 @@ impl Turning {
     ) -> Poll<()> {
         remember(&self.turner, cx);
         // Those whose bytes were sent can wait when the thread is going to wait in the ring.
-        let waits_in_ring = self.skips.load(Ordering::Relaxed) == 0;
+        let waits_in_ring = self.skips.load(Ordering::Relaxed) == 0
+            && !self.is_restless.swap(false, Ordering::Relaxed);
         let pace = if waits_in_ring { Pace::Brisk } else { Pace::Thorough };
         let (brought, may_rest) = shared.turn_or_rest(pace);
         if brought == Brought::Something {
@@ -213,6 +216,7 @@ impl Turning {
         while timer.as_mut().poll(cx).is_ready() {
             let since = *waits - std::mem::replace(waits_seen, *waits);
             if since == 0 {
+                self.is_restless.store(true, Ordering::Relaxed);
                 self.wake_turner();
             }
             *is_weak = since > 0 && !std::mem::replace(has_come, false);

@@ -26,11 +26,7 @@ impl Input {
 
     /// Memory held, in bytes.
     pub(crate) fn memory(&self) -> usize {
-        match &self.held {
-            None => 0,
-            Some(Piece::InPlace(segment)) => segment.memory(),
-            Some(Piece::Copied(bytes)) => bytes.capacity(),
-        }
+        self.held.as_ref().map_or(0, Piece::memory)
     }
 
     /// Adds what came. `wanted` bytes in all are on their way.

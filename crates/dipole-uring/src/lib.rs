@@ -35,10 +35,9 @@ mod listener;
 mod options;
 mod probe;
 mod reactor;
-#[cfg(test)]
-mod reactor_tests;
 #[allow(unsafe_code, reason = "the kernel's side of a ring is reached through pointers")]
 mod ring;
+mod ring_socket;
 mod shared;
 mod slots;
 mod transport;

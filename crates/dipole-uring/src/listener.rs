@@ -11,8 +11,9 @@ use dipole_net::{
 use dipole_sockets::Bound;
 use socket2::Socket;
 
-use crate::conn::{RingSocket, UringConn};
+use crate::conn::UringConn;
 use crate::link::Link;
+use crate::ring_socket::RingSocket;
 use crate::slots::Key;
 use crate::transport::{Uring, output_buffers};
 

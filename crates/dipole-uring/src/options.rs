@@ -12,8 +12,8 @@ pub struct UringOptions {
     /// The size of one, in bytes. Default 4,096.
     pub buffer_size: usize,
     /// How many queued bytes make a send ask the kernel not to copy; `None` is never, the default:
-    /// see `ARCHITECTURE.md` for what was measured. A connection whose kernel copies all the same
-    /// asks once only.
+    /// see `ARCHITECTURE.md` for what was measured, and `examples/zero_copy.rs` to measure it. A
+    /// connection asks once, and again only when the kernel has said that it did not copy.
     pub zero_copy_from: Option<usize>,
 }
 

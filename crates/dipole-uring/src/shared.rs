@@ -4,13 +4,13 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::time::Instant;
 
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::counters::Counters;
 use crate::options::UringOptions;
-use crate::reactor::{Brought, Leftovers, Pace, Reactor, Thread};
+use crate::reactor::{Brought, Pace, Reactor, Thread};
 use crate::ring::{Linux, Ring, Sizes};
 
 /// A ring behind a lock. Operations may be queued by any thread; only the thread that made it turns
@@ -44,7 +44,7 @@ impl Shared {
         });
         let result = act(&mut reactor);
         // Whoever runs while the ring's thread waits is another thread, or that thread at rest.
-        let wakes = reactor.thread == Thread::Parked && reactor.has_work();
+        let wakes = reactor.thread == Thread::Parked && reactor.has_news();
         if wakes {
             reactor.thread = Thread::Awake;
         }
@@ -62,7 +62,7 @@ impl Shared {
     /// Turns the ring, whose thread goes on.
     pub(crate) fn turn(&self, pace: Pace) -> Brought {
         let mut reactor = self.lock();
-        let brought = reactor.turn(pace);
+        let brought = reactor.turn(pace, Instant::now());
         self.unlock_after_turn(reactor);
         brought
     }
@@ -72,7 +72,7 @@ impl Shared {
     pub(crate) fn turn_or_rest(&self, pace: Pace) -> (Brought, bool) {
         let mut reactor = self.lock();
         reactor.unpark();
-        let brought = reactor.turn(pace);
+        let brought = reactor.turn(pace, Instant::now());
         let may_rest = brought == Brought::Nothing && reactor.rest();
         self.unlock_after_turn(reactor);
         (brought, may_rest)
@@ -84,7 +84,7 @@ impl Shared {
         let mut reactor = self.lock();
         // What comes in this turn needs no announcement, also where the turn waits for it.
         reactor.unpark();
-        let brought = reactor.turn(pace);
+        let brought = reactor.turn(pace, Instant::now());
         let may_wait = brought != Brought::Something && reactor.park();
         self.unlock_after_turn(reactor);
         (brought, may_wait)
@@ -152,13 +152,5 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, Reactor<Linux>> {
         self.reactor.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Leftovers {
-    /// Wakes and drops what may run anybody's code; the memory is left.
-    fn settle(&mut self) {
-        self.to_wake.drain(..).for_each(Waker::wake);
-        self.to_drop.clear();
     }
 }

@@ -17,6 +17,13 @@ pub(crate) struct Entry {
 }
 
 const PAGE: usize = 4096;
+const CACHE_LINE: usize = 64;
+
+/// Buffers begin a line further each: with a page between them, the first lines of all of them, which
+/// most requests fill alone, would have to share the few places that a cache has for one offset.
+fn stride_of(buffer_size: usize) -> usize {
+    buffer_size.next_multiple_of(CACHE_LINE) + CACHE_LINE
+}
 
 /// The memory of a ring of buffers.
 ///
@@ -28,13 +35,15 @@ pub(crate) struct Group {
     memory: NonNull<u8>,
     count: u16,
     buffer_size: usize,
+    /// From one buffer to the next.
+    stride: usize,
     /// How many buffers were put in the ring so far; who holds it may write entries.
     tail: Mutex<u16>,
     /// Buffers that have been in use at all; the others' memory was never touched. Grows under the
     /// lock of `tail`.
     grown: AtomicU16,
-    /// Buffers in the kernel's hands.
-    free: AtomicU16,
+    /// How many buffers were taken so far. What was put in and not taken is in the kernel's hands.
+    taken: AtomicU16,
 }
 
 // SAFETY: the pointers are to memory that this value owns. The entries are written under the lock
@@ -49,7 +58,8 @@ impl Group {
     /// two.
     pub(super) fn new(count: u16, buffer_size: usize) -> Self {
         assert!(count.is_power_of_two() && buffer_size > 0, "a ring of {count} x {buffer_size}");
-        let (entries, memory) = (Self::entries_layout(count), Self::layout(count, buffer_size));
+        let stride = stride_of(buffer_size);
+        let (entries, memory) = (Self::entries_layout(count), Self::layout(count, stride));
         // SAFETY: neither layout is of zero bytes, by the assertion.
         let (entries_at, memory_at) = unsafe { (alloc_zeroed(entries), alloc(memory)) };
         let entries_at = NonNull::new(entries_at).unwrap_or_else(|| handle_alloc_error(entries));
@@ -59,9 +69,10 @@ impl Group {
             memory,
             count,
             buffer_size,
+            stride,
             tail: Mutex::default(),
             grown: AtomicU16::new(0),
-            free: AtomicU16::new(0),
+            taken: AtomicU16::new(0),
         }
     }
 
@@ -69,8 +80,8 @@ impl Group {
         Layout::from_size_align(usize::from(count) * size_of::<Entry>(), PAGE).expect("it is small")
     }
 
-    fn layout(count: u16, buffer_size: usize) -> Layout {
-        Layout::from_size_align(usize::from(count) * buffer_size, PAGE).expect("it is addressable")
+    fn layout(count: u16, stride: usize) -> Layout {
+        Layout::from_size_align(usize::from(count) * stride, PAGE).expect("it is addressable")
     }
 
     pub(super) fn entries(&self) -> NonNull<Entry> {
@@ -95,7 +106,9 @@ impl Group {
 
     /// Buffers that the kernel can fill.
     pub(super) fn free(&self) -> u16 {
-        self.free.load(Ordering::Relaxed)
+        // In this order, for another thread may put one in between.
+        let taken = self.taken.load(Ordering::Relaxed);
+        self.published_tail().load(Ordering::Relaxed).wrapping_sub(taken)
     }
 
     /// Buffers that readers hold.
@@ -113,22 +126,25 @@ impl Group {
     ///
     /// # Safety
     /// The kernel has taken `index` out of the ring and filled its first `length` bytes; this is
-    /// called once for each time it does.
+    /// called once for each time it does, and by one thread at a time.
     pub(super) unsafe fn take(self: &Arc<Self>, index: u16, length: usize) -> Option<Segment> {
         if index >= self.grown.load(Ordering::Relaxed) || length > self.buffer_size {
             return None;
         }
-        let take_one = |free: u16| free.checked_sub(1);
-        self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_one).ok()?;
+        if self.free() == 0 {
+            return None;
+        }
+        let taken = self.taken.load(Ordering::Relaxed);
+        self.taken.store(taken.wrapping_add(1), Ordering::Relaxed);
         // SAFETY: `index` is below `count`, so this stays inside of the allocation.
-        let at = unsafe { self.memory.add(usize::from(index) * self.buffer_size) };
+        let at = unsafe { self.memory.add(usize::from(index) * self.stride) };
         Some(Segment { group: Arc::clone(self), at, length, index })
     }
 
     /// Puts a buffer in the ring. The caller has the only right to it, and gives it up.
     fn provide(&self, tail: &mut u16, index: u16) {
         let place = usize::from(*tail & (self.count - 1));
-        let address = self.memory.as_ptr() as usize + usize::from(index) * self.buffer_size;
+        let address = self.memory.as_ptr() as usize + usize::from(index) * self.stride;
         // SAFETY: `place` is below `count`. The kernel does not read this entry before the tail
         // has passed it, and the fields are written one by one: the first entry's last field is
         // the tail. The lock, whose content `tail` is, keeps other writers out.
@@ -139,11 +155,13 @@ impl Group {
             (&raw mut (*entry).index).write(index);
         }
         *tail = tail.wrapping_add(1);
-        // Counted before the kernel can take it, so that the count is never below zero.
-        self.free.fetch_add(1, Ordering::Relaxed);
+        self.published_tail().store(*tail, Ordering::Release);
+    }
+
+    /// The tail as the kernel sees it.
+    fn published_tail(&self) -> &AtomicU16 {
         // SAFETY: the first entry is valid as long as `self`; the field is atomic.
-        let shared = unsafe { &(*self.entries.as_ptr()).reserved };
-        shared.store(*tail, Ordering::Release);
+        unsafe { &(*self.entries.as_ptr()).reserved }
     }
 
     fn tail(&self) -> MutexGuard<'_, u16> {
@@ -157,7 +175,7 @@ impl Drop for Group {
         // kernel may write to it, and each segment does while somebody may read.
         unsafe {
             dealloc(self.entries.as_ptr().cast(), Self::entries_layout(self.count));
-            dealloc(self.memory.as_ptr(), Self::layout(self.count, self.buffer_size));
+            dealloc(self.memory.as_ptr(), Self::layout(self.count, self.stride));
         }
     }
 }

@@ -42,7 +42,7 @@ pub(crate) use self::watch::watched;
 const NO_OPERATION: u64 = u64::MAX;
 
 /// The most often that one turn enters the kernel.
-const MOST_ROUNDS: usize = 16;
+pub(crate) const MOST_ROUNDS: usize = 16;
 
 /// What a turn of the ring brings: whose operation, what became of it, and whether that was its end.
 pub(crate) struct Report<D> {
@@ -113,7 +113,7 @@ impl<K: Kernel> Ring<K> {
         if let Operation::Send(_, payload, Copying::No) = &mut operation {
             // So that what is left of it can be sent while the kernel still holds the rest.
             let tail = payload.tail.split().freeze();
-            payload.pieces.push_back(tail);
+            payload.pieces.get_or_insert_default().push_back(tail);
             self.tally.zero_copy_sends += 1;
         }
         let key = self.operations.insert((Running::new(operation), token));
@@ -134,29 +134,51 @@ impl<K: Kernel> Ring<K> {
         }
     }
 
-    /// Tells the kernel what is new, and puts what it says into `reports`, in order. Where it says
-    /// nothing, waits for it, no longer than `waiting`.
+    /// Tells the kernel what is new; what it says is then taken by [`next_report`](Self::next_report).
+    /// Where it says nothing, waits for it, no longer than `waiting`.
     ///
     /// # Errors
     /// The kernel's; nothing was lost.
-    pub(crate) fn turn(
-        &mut self,
-        reports: &mut Vec<Report<K::Descriptor>>,
-        mut waiting: Option<Duration>,
-    ) -> io::Result<()> {
-        // Each round makes room for more of the backlog, unless the kernel wants to be left alone.
-        for _ in 0..MOST_ROUNDS {
-            self.submit_backlog();
-            match waiting.take() {
-                Some(at_most) if self.backlog.is_empty() => self.kernel.enter_and_wait(at_most)?,
-                _ => self.kernel.enter()?,
+    pub(crate) fn enter(&mut self, waiting: Option<Duration>) -> io::Result<()> {
+        self.submit_backlog();
+        match waiting {
+            Some(at_most) if self.backlog.is_empty() => self.kernel.enter_and_wait(at_most),
+            _ => self.kernel.enter(),
+        }
+    }
+
+    /// True when the kernel had no room for all that is new: it has once its reports are taken and it
+    /// is entered again, unless it wants to be left alone.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// What the kernel has done, in order.
+    #[inline]
+    pub(crate) fn next_report(&mut self) -> Option<Report<K::Descriptor>> {
+        while let Some(completion) = self.kernel.pop() {
+            self.tally.completions += 1;
+            if completion.user_data != NO_OPERATION {
+                match self.complete(&completion) {
+                    Some(report) => return Some(report),
+                    None => self.tally.strays += 1,
+                }
             }
-            self.take(reports);
-            if self.backlog.is_empty() {
+        }
+        None
+    }
+
+    /// Enters until all that is new is the kernel's, and takes what it says.
+    fn turn(&mut self, waiting: Option<Duration>, mut take: impl FnMut(Report<K::Descriptor>)) {
+        for _ in 0..MOST_ROUNDS {
+            let entered = self.enter(waiting);
+            while let Some(report) = self.next_report() {
+                take(report);
+            }
+            if entered.is_err() || !self.is_behind() {
                 break;
             }
         }
-        Ok(())
     }
 
     /// True when the next turn would have something to do.
@@ -231,18 +253,7 @@ impl<K: Kernel> Ring<K> {
         }
     }
 
-    fn take(&mut self, reports: &mut Vec<Report<K::Descriptor>>) {
-        while let Some(completion) = self.kernel.pop() {
-            self.tally.completions += 1;
-            if completion.user_data != NO_OPERATION {
-                match self.complete(&completion) {
-                    Some(report) => reports.push(report),
-                    None => self.tally.strays += 1,
-                }
-            }
-        }
-    }
-
+    #[inline]
     fn complete(&mut self, completion: &Completion) -> Option<Report<K::Descriptor>> {
         let key = Key::from_bits(completion.user_data);
         let (running, token) = self.operations.get_mut(key)?;
@@ -289,11 +300,9 @@ impl<K: Kernel> Ring<K> {
         for key in keys {
             self.cancel(key);
         }
-        let mut reports = Vec::new();
         for _ in 0..MOST_WAITS {
             // An error may pass, and if it does not, there is an end to the waiting.
-            let _ = self.turn(&mut reports, None);
-            reports.clear();
+            self.turn(None, drop);
             if self.operations.len() == 0 {
                 return true;
             }

@@ -1,10 +1,10 @@
 //! Operations, and what each owns until the kernel has let go of it.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
+use dipole_io::Pieces;
 use socket2::SockAddr;
 
 use super::buffers::Segment;
@@ -42,7 +42,7 @@ pub(crate) enum Event<D> {
 /// Bytes to send, in pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Payload {
-    pub(crate) pieces: VecDeque<Bytes>,
+    pub(crate) pieces: Pieces,
     /// Sent after the pieces.
     pub(crate) tail: BytesMut,
 }
@@ -50,23 +50,32 @@ pub(crate) struct Payload {
 impl Payload {
     /// All that is to be sent, in bytes.
     pub(crate) fn len(&self) -> usize {
-        self.pieces.iter().map(Bytes::len).sum::<usize>() + self.tail.len()
+        self.pieces.iter().flat_map(|pieces| pieces.iter()).map(Bytes::len).sum::<usize>()
+            + self.tail.len()
     }
 
     fn slices(&self) -> impl Iterator<Item = &[u8]> {
-        let pieces = self.pieces.iter().map(|piece| &piece[..]);
+        let pieces = self.pieces.iter().flat_map(|pieces| pieces.iter()).map(|piece| &piece[..]);
         pieces.chain([&self.tail[..]]).filter(|piece| !piece.is_empty())
     }
 
     fn advance(&mut self, mut n: usize) {
-        while let Some(first) = self.pieces.front_mut() {
-            if n < first.len() {
-                return first.advance(n);
+        if let Some(pieces) = &mut self.pieces {
+            while let Some(first) = pieces.front_mut() {
+                if n < first.len() {
+                    return first.advance(n);
+                }
+                n -= first.len();
+                pieces.pop_front();
             }
-            n -= first.len();
-            self.pieces.pop_front();
+            self.pieces = None;
         }
-        self.tail.advance(n);
+        if n == self.tail.len() {
+            // Unlike `advance` this leaves the buffer whole.
+            self.tail.clear();
+        } else {
+            self.tail.advance(n);
+        }
     }
 }
 
@@ -101,13 +110,16 @@ impl<D> Running<D> {
             Operation::ReceiveMany(of) => Submission::ReceiveMany { descriptor: K::number(of) },
             Operation::Send(of, payload, copying) => {
                 let (descriptor, copying) = (K::number(of), *copying);
+                let send = |piece: &[u8]| {
+                    let length = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+                    Submission::Send { descriptor, from: piece.as_ptr(), length, copying }
+                };
+                if payload.pieces.is_none() {
+                    return send(&payload.tail);
+                }
                 let mut slices = payload.slices().take(MOST_PIECES);
                 let first = slices.next().unwrap_or(&[]);
-                let Some(second) = slices.next() else {
-                    let length = u32::try_from(first.len()).unwrap_or(u32::MAX);
-                    let from = first.as_ptr();
-                    return Submission::Send { descriptor, from, length, copying };
-                };
+                let Some(second) = slices.next() else { return send(first) };
                 let slices = [first, second].into_iter().chain(slices);
                 let mut vectors: Vec<_> = slices
                     .map(|piece| libc::iovec {

@@ -6,11 +6,11 @@ use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::reactor::{Leftovers, Pace, Piece, Reactor};
+use super::{Leftovers, Pace, Piece, Reactor};
 use crate::ring::fake::{Descriptors, Fake, FakeDescriptor, Random, pattern};
 use crate::ring::{Payload, Ring, Sizes};
 use crate::slots::Key;
@@ -60,6 +60,19 @@ struct World {
     sockets: Vec<Socket>,
     listener: Option<(Key, Arc<Sleeper>, Waiting)>,
     pieces: VecDeque<Piece>,
+    /// Goes on by a random while each turn.
+    now: Instant,
+}
+
+fn receive(
+    reactor: &mut Reactor<Fake>,
+    key: Key,
+    cx: &Context<'_>,
+) -> Poll<std::io::Result<Option<Piece>>> {
+    match reactor.socket(key) {
+        Some((socket, engine)) => socket.poll_receive(key, cx, engine),
+        None => Poll::Ready(Err(std::io::ErrorKind::NotConnected.into())),
+    }
 }
 
 impl World {
@@ -71,7 +84,8 @@ impl World {
         let zero_copy_from = random.one_in(2).then_some(50);
         let reactor = Reactor::new(Ring::new(kernel, SIZES).unwrap(), zero_copy_from);
         let (sockets, pieces) = (Vec::new(), VecDeque::new());
-        Self { reactor, random, descriptors, sent, sockets, listener: None, pieces }
+        let now = Instant::now();
+        Self { reactor, random, descriptors, sent, sockets, listener: None, pieces, now }
     }
 
     fn step(&mut self) {
@@ -87,7 +101,9 @@ impl World {
             11 if !self.sockets.is_empty() && self.random.one_in(4) => {
                 // What was not taken is not sent: what was is a prefix, which the end shows.
                 let socket = &self.sockets[index];
-                self.reactor.give_up_sending(socket.key);
+                if let Some((socket, engine)) = self.reactor.socket(socket.key) {
+                    socket.give_up_sending(engine);
+                }
                 self.close(index);
             }
             12 if !self.sockets.is_empty() && self.random.one_in(4) => self.close(index),
@@ -95,7 +111,9 @@ impl World {
             14 => drop(self.pieces.pop_front()),
             15 if !self.sockets.is_empty() => {
                 let socket = &mut self.sockets[index];
-                self.reactor.forget_reader(socket.key);
+                if let Some((socket, engine)) = self.reactor.socket(socket.key) {
+                    socket.forget_reader(engine);
+                }
                 socket.reads = Waiting::No;
             }
             _ => {
@@ -119,7 +137,8 @@ impl World {
     }
 
     fn turn(&mut self, pace: Pace) {
-        self.reactor.turn(pace);
+        self.now += Duration::from_micros(self.random.below(2_000) as u64);
+        self.reactor.turn(pace, self.now);
         self.wake();
     }
 
@@ -133,7 +152,7 @@ impl World {
     fn receive(&mut self, index: usize) {
         let socket = &mut self.sockets[index];
         let waker = Waker::from(Arc::clone(&socket.reader));
-        let polled = self.reactor.poll_receive(socket.key, &Context::from_waker(&waker));
+        let polled = receive(&mut self.reactor, socket.key, &Context::from_waker(&waker));
         let was_woken = socket.reader.is_woken.swap(false, Ordering::Relaxed);
         if polled.is_ready() {
             assert!(socket.reads == Waiting::No || was_woken, "nobody told the reader");
@@ -154,7 +173,7 @@ impl World {
             }
             Poll::Ready(Ok(None) | Err(_)) => {
                 // The end, each time.
-                let again = self.reactor.poll_receive(socket.key, &Context::from_waker(&waker));
+                let again = receive(&mut self.reactor, socket.key, &Context::from_waker(&waker));
                 assert!(matches!(again, Poll::Ready(Ok(None) | Err(_))), "it has ended");
                 self.close(index);
             }
@@ -172,12 +191,14 @@ impl World {
         for _ in 0..self.random.below(4) {
             let piece = vec![self.random.below(256) as u8; 1 + self.random.below(90)];
             bytes.extend_from_slice(&piece);
-            payload.pieces.push_back(Bytes::from(piece));
+            payload.pieces.get_or_insert_default().push_back(Bytes::from(piece));
         }
         let tail = vec![self.random.below(256) as u8; 1 + self.random.below(40)];
         bytes.extend_from_slice(&tail);
         payload.tail = BytesMut::from(&tail[..]);
-        self.reactor.send(socket.key, payload);
+        if let Some((on_ring, engine)) = self.reactor.socket(socket.key) {
+            on_ring.send(socket.key, payload, engine);
+        }
         socket.sending = Some(bytes);
         socket.writer.is_woken.store(true, Ordering::Relaxed);
         self.look_at_sending(index);
@@ -187,7 +208,8 @@ impl World {
         let socket = &mut self.sockets[index];
         let Some(sending) = socket.sending.take() else { return };
         let waker = Waker::from(Arc::clone(&socket.writer));
-        match self.reactor.poll_sent(socket.key, &Context::from_waker(&waker)) {
+        let (on_ring, engine) = self.reactor.socket(socket.key).expect("it is not closed");
+        match on_ring.poll_sent(&Context::from_waker(&waker), engine) {
             Poll::Pending => {
                 socket.sending = Some(sending);
                 socket.writer.is_woken.store(false, Ordering::Relaxed);
@@ -279,7 +301,7 @@ fn the_end_of_a_ring_wakes_everybody_and_closes_everything() {
             assert!(socket.reads == Waiting::No || woken(&socket.reader), "seed {seed}: a reader");
             assert!(socket.sending.is_none() || woken(&socket.writer), "seed {seed}: a writer");
             let context = &Context::from_waker(Waker::noop());
-            let ended = world.reactor.poll_receive(socket.key, context);
+            let ended = receive(&mut world.reactor, socket.key, context);
             assert!(matches!(ended, Poll::Ready(Err(_))), "seed {seed}: it goes on");
         }
         let World { reactor, pieces, descriptors, .. } = world;
