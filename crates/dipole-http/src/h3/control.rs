@@ -46,7 +46,7 @@ pub(super) struct Control<'a> {
     conn: &'a dyn StreamConn,
     sending: Sending<'a>,
     queued: BytesMut,
-    /// What the stream begins with.
+    /// What the stream begins with, kept by a client: a server may have lost it with early data.
     greeting: Bytes,
     accepting: BoxFuture<'a, Result<BoxReceive>>,
     arrived: Vec<Arrived>,
@@ -94,10 +94,14 @@ impl<'a> Control<'a> {
         let mut queued = BytesMut::with_capacity(32);
         integer::encode(CONTROL, &mut queued);
         settings.encode(&mut queued);
+        let greeting = match role {
+            Role::Client => Bytes::copy_from_slice(&queued),
+            Role::Server => Bytes::new(),
+        };
         Self {
             conn,
             sending: Sending::Opening(conn.open_uni_stream_sync()),
-            greeting: queued.clone().freeze(),
+            greeting,
             queued,
             accepting: conn.accept_uni_stream(),
             arrived: Vec::new(),
@@ -174,7 +178,7 @@ impl<'a> Control<'a> {
     /// The stream cannot be sent on: it is begun anew where the peer has seen nothing of it
     /// (RFC 9001 section 4.6.2).
     fn failed(&mut self, error: &Error) {
-        if *error.kind() == ErrorKind::EarlyDataRejected {
+        if self.said.role == Role::Client && *error.kind() == ErrorKind::EarlyDataRejected {
             self.queued = BytesMut::from(&self.greeting[..]);
             self.sending = Sending::Opening(self.conn.open_uni_stream_sync());
         } else {
@@ -391,6 +395,7 @@ mod tests {
             assert_eq!(taken(Role::Server, sent), expected, "{sent:?}");
         }
     }
+
     #[test]
     fn a_server_says_less() {
         const SETTINGS: (u64, &[u8]) = (frames::SETTINGS, b"");

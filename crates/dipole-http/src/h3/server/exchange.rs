@@ -42,7 +42,7 @@ pub(super) async fn run<S: HttpService>(
         Ok(head) => head,
         Err(fault) => return refuse(fault, reading, writing, &conn, &calm, &connection).await,
     };
-    if reading.is_early_data() {
+    if reading.is_early_data() && !has_shaken_hands(&*conn).await {
         if !head.request.method().is_safe() {
             // RFC 8470 section 5.2: what changes something may be somebody's replay.
             let fault = HeadFault::Early;
@@ -125,6 +125,14 @@ pub(super) async fn run<S: HttpService>(
         // The connection is closed when nothing is under way, and nothing must be lost with it.
         arrive(&mut writing, config).await;
     }
+}
+
+/// Whether the client is known to be there by now. Then what came early is no replay (RFC 8470
+/// section 3); and what a network library only takes for early, for the two came at once, is not
+/// refused.
+async fn has_shaken_hands(conn: &dyn StreamConn) -> bool {
+    let mut handshake = conn.handshake_complete();
+    poll_fn(|cx| Poll::Ready(handshake.as_mut().poll(cx).is_ready())).await
 }
 
 /// Gives a request to the service.
