@@ -1,36 +1,17 @@
 //! WebSocket over HTTP/2: extended CONNECT (RFC 8441).
 
 use axum::Router;
-use axum::extract::WebSocketUpgrade;
-use axum::extract::ws::Message;
-use axum::response::Response;
 use axum::routing::any;
-use bytes::Bytes;
 use dipole_http::Drained;
 use http::{Method, Request};
 use tokio::time::{Instant, sleep};
 
 use super::client::connect;
-use crate::support::{Site, expect_on_time, secs, settle};
-
-async fn socket(upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(async |mut socket| {
-        while let Some(Ok(message)) = socket.recv().await {
-            let Message::Text(text) = message else { continue };
-            let _ = socket.send(Message::Text(text.to_uppercase().into())).await;
-        }
-    })
-}
-
-/// A text of the client, masked with zeros (RFC 6455 section 5.2).
-fn text(text: &str) -> Bytes {
-    let length = 0x80 | u8::try_from(text.len()).expect("short");
-    [&[0x81, length, 0, 0, 0, 0], text.as_bytes()].concat().into()
-}
+use crate::support::{Site, expect_on_time, secs, settle, shouting_socket, text_frame};
 
 #[tokio::test(start_paused = true)]
 async fn axums_web_sockets_work_unchanged_and_the_drain_counts_them() {
-    let site = Site::new(Router::new().route("/socket", any(socket)));
+    let site = Site::new(Router::new().route("/socket", any(shouting_socket)));
     let (client, _) = connect(&site).await;
     settle().await;
     assert!(client.is_extended_connect_protocol_enabled());
@@ -45,7 +26,7 @@ async fn axums_web_sockets_work_unchanged_and_the_drain_counts_them() {
     let mut answer = response.await.expect("an answer");
     assert_eq!(answer.status(), 200);
     for word in ["hello", "there"] {
-        send.send_data(text(word), false).expect("sent");
+        send.send_data(text_frame(word), false).expect("sent");
         let data = answer.body_mut().data().await.expect("data").expect("good");
         assert_eq!(&data[2..], word.to_uppercase().as_bytes());
         // Longer than an idle connection may be.
@@ -54,7 +35,7 @@ async fn axums_web_sockets_work_unchanged_and_the_drain_counts_them() {
     let (server, begin) = (site.server.clone(), Instant::now());
     let shutdown = tokio::spawn(async move { server.shutdown(secs(30)).await });
     sleep(secs(10)).await;
-    send.send_data(text("still"), false).expect("sent");
+    send.send_data(text_frame("still"), false).expect("sent");
     assert_eq!(&answer.body_mut().data().await.expect("data").expect("good")[2..], b"STILL");
     assert_eq!(shutdown.await.expect("no panic"), Drained::CutShort);
     expect_on_time(begin, secs(30));

@@ -2,9 +2,6 @@
 //! connection.
 
 use axum::Router;
-use axum::extract::WebSocketUpgrade;
-use axum::extract::ws::Message;
-use axum::response::Response;
 use axum::routing::any;
 use bytes::Bytes;
 use dipole_http::{Body, Drained};
@@ -17,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::client::*;
 use crate::codec::code;
 use crate::codec::frames::{Frame, FrameReader};
-use crate::support::{Calls, expect_on_time, handler, ms, secs};
+use crate::support::{Calls, expect_on_time, handler, ms, secs, shouting_socket, text_frame};
 
 const FIELDS: [(&str, &str); 6] = [
     (":method", "CONNECT"),
@@ -27,21 +24,6 @@ const FIELDS: [(&str, &str); 6] = [
     (":path", "/socket"),
     ("sec-websocket-version", "13"),
 ];
-
-async fn socket(upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(async |mut socket| {
-        while let Some(Ok(message)) = socket.recv().await {
-            let Message::Text(text) = message else { continue };
-            let _ = socket.send(Message::Text(text.to_uppercase().into())).await;
-        }
-    })
-}
-
-/// A text of the client, masked with zeros (RFC 6455 section 5.2).
-fn text(text: &str) -> Bytes {
-    let length = 0x80 | u8::try_from(text.len()).expect("short");
-    [&[0x81, length, 0, 0, 0, 0], text.as_bytes()].concat().into()
-}
 
 /// A stream whose frames are read one by one.
 struct Tunnel {
@@ -90,18 +72,18 @@ impl Tunnel {
 
 #[tokio::test(start_paused = true)]
 async fn axums_web_sockets_work_unchanged_and_the_drain_counts_them() {
-    let site = Site::new(Router::new().route("/socket", any(socket)));
+    let site = Site::new(Router::new().route("/socket", any(shouting_socket)));
     let client = site.connect().await;
     let mut tunnel = Tunnel::open(&client).await;
     for word in ["hello", "there"] {
-        tunnel.send(&text(word)).await;
+        tunnel.send(&text_frame(word)).await;
         assert_eq!(&tunnel.data().await[2..], word.to_uppercase().as_bytes());
         sleep(secs(20)).await;
     }
     let (server, begin) = (site.server.clone(), Instant::now());
     let shutdown = tokio::spawn(async move { server.shutdown(secs(30)).await });
     sleep(secs(10)).await;
-    tunnel.send(&text("still")).await;
+    tunnel.send(&text_frame("still")).await;
     assert_eq!(&tunnel.data().await[2..], b"STILL");
     assert_eq!(shutdown.await.expect("no panic"), Drained::CutShort);
     expect_on_time(begin, secs(30));
@@ -110,7 +92,7 @@ async fn axums_web_sockets_work_unchanged_and_the_drain_counts_them() {
 
 #[tokio::test(start_paused = true)]
 async fn a_web_socket_that_is_closed_ends_its_stream_in_order() {
-    let site = Site::new(Router::new().route("/socket", any(socket)));
+    let site = Site::new(Router::new().route("/socket", any(shouting_socket)));
     let client = site.connect().await;
     let mut tunnel = Tunnel::open(&client).await;
     // A close frame of the client, with 1000; the server says the same and ends.

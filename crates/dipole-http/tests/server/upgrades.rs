@@ -3,10 +3,8 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 
-use axum::extract::WebSocketUpgrade;
-use axum::extract::ws::Message;
+use axum::Router;
 use axum::routing::any;
-use axum::{Router, response::Response as AxumResponse};
 use dipole_http::{Body, Drained, HttpService};
 use dipole_io::AsyncConn;
 use dipole_net::{Conn, ConnExt};
@@ -17,7 +15,7 @@ use hyper::upgrade::Upgraded;
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    Calls, End, Peer, Site, expect_on_time, handler, read_all, secs, settle, text,
+    Calls, End, Peer, Site, expect_on_time, handler, read_all, secs, settle, shouting_socket, text,
 };
 
 const UPGRADE: &str =
@@ -257,19 +255,10 @@ async fn a_client_that_takes_nothing_of_an_upgraded_connection_is_broken_off() {
     assert!(matches!(peer.rest_bytes().await.1, End::Eof | End::Reset));
 }
 
-async fn socket(upgrade: WebSocketUpgrade) -> AxumResponse {
-    upgrade.on_upgrade(async |mut socket| {
-        while let Some(Ok(message)) = socket.recv().await {
-            let Message::Text(text) = message else { continue };
-            let _ = socket.send(Message::Text(text.to_uppercase().into())).await;
-        }
-    })
-}
-
 #[tokio::test(start_paused = true)]
 async fn axums_web_sockets_work_unchanged() {
     use tokio_tungstenite::tungstenite::Message;
-    let site = Site::new(Router::new().route("/socket", any(socket)));
+    let site = Site::new(Router::new().route("/socket", any(shouting_socket)));
     let conn = AsyncConn::new(site.connect().await.conn);
     let connected = tokio_tungstenite::client_async("ws://alpha/socket", conn).await;
     let (mut client, response) = connected.expect("a web socket");

@@ -9,6 +9,7 @@ mod peer;
 mod requests;
 mod site;
 mod watched;
+mod web_socket;
 
 use std::io::Write;
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub(crate) use peer::{End, Peer, expect_on_time};
 pub(crate) use requests::{Calls, describe, handler, read_all, text};
 pub(crate) use site::Site;
 pub(crate) use watched::{Seen, watched, watched_and_configured};
+pub(crate) use web_socket::{shouting_socket, text_frame};
 
 pub(crate) fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
