@@ -4,6 +4,7 @@
 mod network;
 mod paths;
 mod replay;
+mod sockets;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use dipole_net::{
     StreamOptions, Transport,
 };
 use dipole_sim::Network;
-use network::{CLIENT, SERVER, SimSockets, quinn};
+use network::{CLIENT, SERVER, quinn};
+use sockets::SimSockets;
 
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)

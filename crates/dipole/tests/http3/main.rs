@@ -1,6 +1,10 @@
-//! HTTP/3, server and client, on both QUIC libraries over loopback.
+//! HTTP/3, server and client, on both QUIC libraries over loopback; what depends on the network's
+//! delay, on quinn over the simulated network.
 
 mod early_data;
+#[path = "../../../dipole-quinn/tests/simulated/sockets.rs"]
+#[expect(dead_code, reason = "addresses do not change here")]
+mod sockets;
 mod thousand;
 mod web_sockets;
 
@@ -21,12 +25,12 @@ fn site<L, S>(
     service: S,
     options: ListenOptions,
     change: impl FnOnce(&mut ClientConfig),
-) -> Site<L>
+) -> Site
 where
     L: Transport + Dialer + Clone + 'static,
     S: HttpService,
 {
-    let (server, another, client) = certified();
+    let (server, _, client) = certified("127.0.0.1");
     let library = library(server, client.clone());
     let server = Server::new(service).listen_with("127.0.0.1:0", library.clone(), options);
     let server = server.workers(1).start().expect("a free port");
@@ -35,28 +39,25 @@ where
     config.protocol = ProtocolChoice::Http3;
     change(&mut config);
     let builder = Client::builder().with_dialer(Tokio::new()).with_tls(client);
-    let client = builder.with_stream_dialer(library.clone()).config(config).build();
-    Site { server, client, url, library, another }
+    let client = builder.with_stream_dialer(library).config(config).build();
+    Site { server, client, url }
 }
 
-struct Site<L> {
+struct Site {
     server: ServerHandle,
     client: Client,
     url: String,
-    library: L,
-    /// For another server of the same authority, which knows nothing of the sessions of that one.
-    another: ServerTls,
 }
 
-/// Two servers for this machine, and a client that trusts whoever certified them.
-fn certified() -> (ServerTls, ServerTls, ClientTls) {
+/// Two servers of that name, and a client that trusts whoever certified them.
+fn certified(name: &str) -> (ServerTls, ServerTls, ClientTls) {
     let now = SystemTime::now();
     let hour = Duration::from_secs(3600);
     let authority = Authority::new("of the test", now - hour..now + hour).expect("an authority");
     let mut trust = ClientTlsOptions::default();
     trust.roots = authority.roots();
     let server = || {
-        let issued = authority.issue(&["127.0.0.1"], now - hour..now + hour);
+        let issued = authority.issue(&[name], now - hour..now + hour);
         let mut options = ServerTlsOptions::new(issued.expect("a certificate").identity);
         options.alpn = vec![Bytes::from_static(b"h3")];
         ServerTls::new(&options).expect("a server")
