@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use dipole_http::{Body, ClientError, ClientErrorKind, Via};
+use dipole_http::{Body, ClientError, ClientErrorKind, SendRequest, Via};
 use dipole_net::Addr;
 use futures_core::Stream;
 use http::{Request, Response, StatusCode};
@@ -17,7 +17,6 @@ use tower_service::Service;
 
 use crate::completion::UntilBodyEnds;
 use crate::ejection::{Ejection, Health, Outcome, Tally};
-use crate::layer::Below;
 
 /// An endpoint with its load.
 type Loaded<S> = PeakEwma<Endpoint<S>, UntilBodyEnds>;
@@ -51,7 +50,7 @@ impl<D, S> Unpin for Endpoints<D, S> {}
 impl<D, S> Stream for Endpoints<D, S>
 where
     D: Discover<Key = Addr, Service = ()> + Unpin,
-    S: Below,
+    S: SendRequest,
 {
     type Item = Result<Change<Addr, Loaded<S>>, D::Error>;
 
@@ -88,7 +87,7 @@ pub(crate) struct Endpoint<S> {
     recovery: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S: Below> Service<Request<Body>> for Endpoint<S> {
+impl<S: SendRequest> Service<Request<Body>> for Endpoint<S> {
     type Response = Response<Body>;
     type Error = ClientError;
     type Future = Noting<S::Future>;

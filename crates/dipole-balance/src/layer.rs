@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use dipole_http::{Body, BoxError, ClientError, ClientErrorKind};
+use dipole_http::{Body, BoxError, ClientError, ClientErrorKind, SendRequest};
 use dipole_net::Addr;
 use http::{Request, Response};
 use tokio::sync::Mutex as Turn;
@@ -95,7 +95,7 @@ impl<D, S> Layer<S> for Balance<D>
 where
     D: Discover<Key = Addr, Service = ()> + Send + Unpin + 'static,
     D::Error: Into<BoxError>,
-    S: Below,
+    S: SendRequest,
 {
     type Service = Balanced<D, S>;
 
@@ -111,23 +111,6 @@ where
     }
 }
 
-/// What a balance may be put around: a client, and what is around it already.
-pub trait Below:
-    Service<Request<Body>, Response = Response<Body>, Error = ClientError, Future: Send>
-    + Clone
-    + Send
-    + 'static
-{
-}
-
-impl<S> Below for S where
-    S: Service<Request<Body>, Response = Response<Body>, Error = ClientError, Future: Send>
-        + Clone
-        + Send
-        + 'static
-{
-}
-
 /// Two random choices of all endpoints.
 type Chooser<D, S> = p2c::Balance<Endpoints<D, S>, Request<Body>>;
 
@@ -135,7 +118,7 @@ type Chooser<D, S> = p2c::Balance<Endpoints<D, S>, Request<Body>>;
 pub struct Balanced<D, S>
 where
     D: Discover<Key = Addr, Service = ()> + Unpin,
-    S: Below,
+    S: SendRequest,
 {
     /// Requests choose one after the other, in the order in which they came.
     balance: Arc<Turn<Chooser<D, S>>>,
@@ -146,7 +129,7 @@ impl<D, S> Balanced<D, S>
 where
     D: Discover<Key = Addr, Service = ()> + Send + Unpin + 'static,
     D::Error: Into<BoxError>,
-    S: Below,
+    S: SendRequest,
 {
     async fn send(self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
         let mut request = request;
@@ -195,7 +178,7 @@ impl<D, S> Service<Request<Body>> for Balanced<D, S>
 where
     D: Discover<Key = Addr, Service = ()> + Send + Unpin + 'static,
     D::Error: Into<BoxError>,
-    S: Below,
+    S: SendRequest,
 {
     type Response = Response<Body>;
     type Error = BoxError;
@@ -230,7 +213,7 @@ impl std::error::Error for NoEndpoint {}
 impl<D, S> Clone for Balanced<D, S>
 where
     D: Discover<Key = Addr, Service = ()> + Unpin,
-    S: Below,
+    S: SendRequest,
 {
     fn clone(&self) -> Self {
         Self { balance: Arc::clone(&self.balance), options: self.options }
@@ -246,7 +229,7 @@ impl<D> fmt::Debug for Balance<D> {
 impl<D, S> fmt::Debug for Balanced<D, S>
 where
     D: Discover<Key = Addr, Service = ()> + Unpin,
-    S: Below,
+    S: SendRequest,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Balanced").field("options", &self.options).finish_non_exhaustive()

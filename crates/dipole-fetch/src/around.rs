@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use dipole_http::{Body, ClientError};
+use dipole_http::{Body, ClientError, SendRequest};
 use http::{Request, Response};
 use tower_service::Service;
 
@@ -26,34 +26,17 @@ impl<S, R> Around<S, R> {
 /// What a layer does about a request.
 pub(crate) trait Rules: Clone + Send + 'static {
     /// Sends it by `below`, as often as it takes.
-    fn carry<S: Lower>(
+    fn carry<S: SendRequest>(
         self,
         request: Request<Body>,
         below: Below<S>,
     ) -> impl Future<Output = Outcome> + Send;
 }
 
-/// What can be below a layer.
-pub(crate) trait Lower:
-    Service<Request<Body>, Response = Response<Body>, Error = ClientError, Future: Send>
-    + Clone
-    + Send
-    + 'static
-{
-}
-
-impl<S> Lower for S where
-    S: Service<Request<Body>, Response = Response<Body>, Error = ClientError, Future: Send>
-        + Clone
-        + Send
-        + 'static
-{
-}
-
 /// What is below a layer, for one request and what follows from it.
 pub(crate) struct Below<S>(S);
 
-impl<S: Lower> Below<S> {
+impl<S: SendRequest> Below<S> {
     /// Waits until the service is ready, and sends.
     pub(crate) async fn send(&mut self, request: Request<Body>) -> Outcome {
         poll_fn(|cx| self.0.poll_ready(cx)).await?;
@@ -61,7 +44,7 @@ impl<S: Lower> Below<S> {
     }
 }
 
-impl<S: Lower, R: Rules> Service<Request<Body>> for Around<S, R> {
+impl<S: SendRequest, R: Rules> Service<Request<Body>> for Around<S, R> {
     type Response = Response<Body>;
     type Error = ClientError;
     type Future = Pin<Box<dyn Future<Output = Outcome> + Send>>;

@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cookie_store::{CookieStore, RawCookie};
-use dipole_http::Body;
+use dipole_http::{Body, SendRequest};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Request, Uri};
 use tower_layer::Layer;
 use url::Url;
 
-use crate::around::{Around, Below, Lower, Outcome, Rules};
+use crate::around::{Around, Below, Outcome, Rules};
 
 /// The largest cookie that is kept, in bytes (RFC 6265 section 6.1).
 const MAX_COOKIE: usize = 4096;
@@ -123,7 +123,11 @@ impl<S> Layer<S> for Cookies {
 }
 
 impl Rules for Cookies {
-    async fn carry<S: Lower>(self, mut request: Request<Body>, mut below: Below<S>) -> Outcome {
+    async fn carry<S: SendRequest>(
+        self,
+        mut request: Request<Body>,
+        mut below: Below<S>,
+    ) -> Outcome {
         let url = url_of(request.uri());
         if let Some(url) = &url
             && !request.headers().contains_key(COOKIE)

@@ -1,12 +1,12 @@
 //! Following redirects (RFC 9110 section 15.4).
 
-use dipole_http::{Body, ClientError, Via};
+use dipole_http::{Body, ClientError, SendRequest, Via};
 use http::header::{self, HeaderName};
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Uri};
 use tower_layer::Layer;
 
-use crate::around::{Around, Below, Lower, Outcome, Rules};
+use crate::around::{Around, Below, Outcome, Rules};
 use crate::location::resolve;
 use crate::repeatable::{Repeatable, drain};
 
@@ -68,7 +68,7 @@ impl<S> Layer<S> for Redirects {
 pub struct Redirected(pub Uri);
 
 impl Rules for Redirects {
-    async fn carry<S: Lower>(self, request: Request<Body>, mut below: Below<S>) -> Outcome {
+    async fn carry<S: SendRequest>(self, request: Request<Body>, mut below: Below<S>) -> Outcome {
         let (mut request, mut kept) = Repeatable::of(request);
         let mut followed = 0;
         loop {

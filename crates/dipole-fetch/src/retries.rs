@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dipole_http::{Body, ClientError, ClientErrorKind};
+use dipole_http::{Body, ClientError, ClientErrorKind, SendRequest};
 use dipole_net::Error as NetworkError;
 use http::{Request, Response, StatusCode, header, request};
 use tower::retry::backoff::{Backoff as _, ExponentialBackoffMaker, MakeBackoff as _};
@@ -13,7 +13,7 @@ use tower::retry::budget::{Budget as _, TpsBudget};
 use tower::util::rng::HasherRng;
 use tower_layer::Layer;
 
-use crate::around::{Around, Below, Lower, Outcome, Rules};
+use crate::around::{Around, Below, Outcome, Rules};
 use crate::repeatable::{Repeatable, drain};
 
 /// Sends a request again that has failed for a while.
@@ -135,7 +135,11 @@ impl<S> Layer<S> for Retries {
 }
 
 impl Rules for Retries {
-    async fn carry<S: Lower>(mut self, request: Request<Body>, mut below: Below<S>) -> Outcome {
+    async fn carry<S: SendRequest>(
+        mut self,
+        request: Request<Body>,
+        mut below: Below<S>,
+    ) -> Outcome {
         let (mut request, kept) = Repeatable::of(request);
         let mut backoff = self.backoff.make_backoff();
         let mut tries_left = self.tries;

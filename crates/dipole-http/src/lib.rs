@@ -37,8 +37,8 @@ pub use body::{Body, BodyError};
 pub use client::{
     BodyStream, Client, ClientBuilder, ClientConfig, ClientError, ClientErrorKind, ClientService,
     ConnectionReport, DEFAULT_BODY_LIMIT, Deadline, Forwarding, Multipart, ProtocolChoice,
-    ReadError, ReportConnection, RequestBuilder, RequestTimeout, ResponseExt, ServiceRecord,
-    ServiceRecords, StatusError, Via,
+    ReadError, ReportConnection, RequestBuilder, RequestTimeout, ResponseExt, SendRequest,
+    ServiceRecord, ServiceRecords, StatusError, Via,
 };
 pub use config::{ServerConfig, WhenClientLeaves};
 pub use h2::Http2Config;

@@ -18,6 +18,26 @@ use crate::{Body, BoxError};
 
 type Answered = Pin<Box<dyn Future<Output = Result<Response<Body>, ClientError>> + Send>>;
 
+/// What sends requests: a client, and what layers make of it.
+///
+/// Implemented for all such services; there is nothing to implement by hand. It is what a layer
+/// asks of the service that it is put around.
+pub trait SendRequest:
+    Service<Request<Body>, Response = Response<Body>, Error = ClientError, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S> SendRequest for S where
+    S: Service<Request<Body>, Response = Response<Body>, Error = ClientError, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
 /// What a layer is put around: a client's core, and the layers that were put around it before.
 ///
 /// Cheap to clone and always ready. The deadline of the whole request is the client's: it spans all
@@ -80,7 +100,7 @@ impl ClientService {
 impl Service<Request<Body>> for ClientService {
     type Response = Response<Body>;
     type Error = ClientError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, ClientError>> + Send>>;
+    type Future = Answered;
 
     /// Always ready.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ClientError>> {

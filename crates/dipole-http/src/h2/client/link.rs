@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use dipole_net::Conn;
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
-use tokio::time::{Instant, Sleep};
 
 use super::Http2ClientConfig;
 use super::fault::Fault;
 use super::outgoing::Outgoing;
 use crate::ConnectionReport;
+use crate::client::Usage;
 use crate::runtime::{ConnIo, TokioExecutor, TokioTimer};
 
 type Driver = Connection<ConnIo, Outgoing, TokioExecutor>;
@@ -24,7 +24,6 @@ pub(crate) struct Link {
     sender: SendRequest<Outgoing>,
     shared: Arc<Shared>,
     options: LinkOptions,
-    born: Instant,
     report: ConnectionReport,
 }
 
@@ -51,19 +50,7 @@ struct Shared {
     driver: Mutex<Option<Driver>>,
     /// What the server allowed when it was last asked.
     max_streams: AtomicUsize,
-    usage: Mutex<Usage>,
-}
-
-struct Usage {
-    streams: usize,
-    /// When the last stream ended.
-    idle_since: Instant,
-    /// No new stream may begin.
-    is_retired: bool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    usage: Usage,
 }
 
 impl Link {
@@ -82,14 +69,13 @@ impl Link {
         let report = ConnectionReport::of(&*conn, options.network);
         let begun = builder.handshake(ConnIo::new(conn, options.write_timeout)).await;
         let (sender, driver) = begun.map_err(|error| Fault::of(error, false))?;
-        let born = Instant::now();
         let shared = Arc::new(Shared {
             max_streams: AtomicUsize::new(config.initial_max_streams),
             driver: Mutex::new(Some(driver)),
-            usage: Mutex::new(Usage { streams: 0, idle_since: born, is_retired: false }),
+            usage: Usage::new(options.idle_timeout, options.max_age),
         });
-        let task = LinkTask { shared: Arc::clone(&shared), idle_timeout: options.idle_timeout };
-        Ok((Self { sender, shared, options, born, report }, task))
+        let task = LinkTask { shared: Arc::clone(&shared) };
+        Ok((Self { sender, shared, options, report }, task))
     }
 
     pub(super) fn report(&self) -> &ConnectionReport {
@@ -104,35 +90,22 @@ impl Link {
     /// Counts a stream more, to be ended by [`end_stream`](Self::end_stream). False when the
     /// connection takes none at the moment.
     pub(crate) fn begin_stream(&self) -> bool {
-        let max = self.shared.max_streams().min(self.options.max_streams).max(1);
-        let mut usage = lock(&self.shared.usage);
-        if self.is_over(&usage) || usage.streams >= max {
-            return false;
-        }
-        usage.streams += 1;
-        true
+        let max = self.shared.max_streams().min(self.options.max_streams);
+        !self.sender.is_closed() && self.shared.usage.begin_stream(max)
     }
 
     pub(crate) fn end_stream(&self) {
-        let mut usage = lock(&self.shared.usage);
-        usage.streams -= 1;
-        usage.idle_since = Instant::now();
+        self.shared.usage.end_stream();
     }
 
     /// Takes no new stream; those that run go on.
     pub(crate) fn retire(&self) {
-        lock(&self.shared.usage).is_retired = true;
+        self.shared.usage.retire();
     }
 
     /// No new stream will ever begin on it.
     pub(crate) fn is_retired(&self) -> bool {
-        self.is_over(&lock(&self.shared.usage))
-    }
-
-    fn is_over(&self, usage: &Usage) -> bool {
-        usage.is_retired
-            || self.sender.is_closed()
-            || self.options.max_age.is_some_and(|age| self.born.elapsed() >= age)
+        self.sender.is_closed() || self.shared.usage.is_retired()
     }
 }
 
@@ -146,19 +119,21 @@ impl Shared {
         }
         self.max_streams.load(Ordering::Relaxed)
     }
+
+    fn lock_driver(&self) -> MutexGuard<'_, Option<Driver>> {
+        self.driver.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What a connection's task runs.
 pub(crate) struct LinkTask {
     shared: Arc<Shared>,
-    idle_timeout: Duration,
 }
 
 impl LinkTask {
     /// Runs it on the current runtime. `slot` is dropped when the connection has ended.
     pub(crate) fn spawn(self, slot: impl Send + Sync + 'static) {
-        let Self { shared, idle_timeout } = self;
-        tokio::spawn(run(Running { shared, _slot: slot }, idle_timeout));
+        tokio::spawn(run(Running { shared: self.shared, _slot: slot }));
     }
 }
 
@@ -170,50 +145,28 @@ struct Running<S> {
 
 impl<S> Running<S> {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut *lock(&self.shared.driver) {
+        match &mut *self.shared.lock_driver() {
             // Why it ended is told to those whose requests are under way.
             Some(driver) => Pin::new(driver).poll(cx).map(drop),
             None => Poll::Ready(()),
         }
-    }
-
-    /// Ready when nobody has used the connection for so long.
-    fn poll_unused(
-        &self,
-        idle_timeout: Duration,
-        mut timer: Pin<&mut Sleep>,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
-        while timer.as_mut().poll(cx).is_ready() {
-            let mut usage = lock(&self.shared.usage);
-            let now = Instant::now();
-            let since = if usage.streams == 0 { usage.idle_since } else { now };
-            if now >= since + idle_timeout {
-                usage.is_retired = true;
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(since + idle_timeout);
-        }
-        Poll::Pending
     }
 }
 
 impl<S> Drop for Running<S> {
     /// Also when its runtime ends: requests would wait for ever.
     fn drop(&mut self) {
-        lock(&self.shared.usage).is_retired = true;
-        let driver = lock(&self.shared.driver).take();
+        self.shared.usage.retire();
+        let driver = self.shared.lock_driver().take();
         drop(driver);
     }
 }
 
-async fn run<S>(running: Running<S>, idle_timeout: Duration) {
-    let mut timer = pin!(tokio::time::sleep(idle_timeout));
-    std::future::poll_fn(|cx| {
-        if running.poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        running.poll_unused(idle_timeout, timer.as_mut(), cx)
+async fn run<S>(running: Running<S>) {
+    let mut unused = pin!(running.shared.usage.unused());
+    std::future::poll_fn(|cx| match running.poll(cx) {
+        Poll::Pending => unused.as_mut().poll(cx),
+        ended => ended,
     })
     .await;
 }

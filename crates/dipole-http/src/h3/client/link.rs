@@ -1,16 +1,16 @@
 //! A connection, its task, and how many requests it takes.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use dipole_net::{Error, Stream, StreamConn};
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep};
 
 use crate::ConnectionReport;
+use crate::client::Usage;
 use crate::h3::codec::code;
 use crate::h3::codec::settings::Settings;
 use crate::h3::control::{Broken, Control, Role};
@@ -20,7 +20,6 @@ pub(crate) struct Link {
     conn: Arc<dyn StreamConn>,
     shared: Arc<Shared>,
     options: LinkOptions,
-    born: Instant,
     report: ConnectionReport,
     /// The handshake has ended.
     is_established: AtomicBool,
@@ -47,7 +46,7 @@ pub(crate) struct LinkOptions {
 
 /// What the connection's task and those who use the connection both know.
 struct Shared {
-    usage: Mutex<Usage>,
+    usage: Usage,
     /// What the server has said on its control stream.
     said: watch::Sender<Said>,
 }
@@ -59,14 +58,6 @@ struct Said {
     goaway: Option<u64>,
 }
 
-struct Usage {
-    streams: usize,
-    /// When the last stream ended.
-    idle_since: Instant,
-    /// No new stream may begin.
-    is_retired: bool,
-}
-
 /// A stream for one request, open already, which the connection counts until this is dropped.
 pub(crate) struct Reserved {
     link: Arc<Link>,
@@ -74,31 +65,25 @@ pub(crate) struct Reserved {
     stream: Option<Stream>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Link {
     /// Begins HTTP/3 on a connection, and gives what its task is to run.
     pub(crate) fn open(conn: Box<dyn StreamConn>, options: LinkOptions) -> (Self, LinkTask) {
         let conn: Arc<dyn StreamConn> = Arc::from(conn);
         let report = ConnectionReport::of_streams(&*conn, options.network);
-        let born = Instant::now();
-        let usage = Usage { streams: 0, idle_since: born, is_retired: false };
+        let usage = Usage::new(options.idle_timeout, options.max_age);
         let said = watch::Sender::default();
-        let shared = Arc::new(Shared { usage: Mutex::new(usage), said });
+        let shared = Arc::new(Shared { usage, said });
         let limit = u64::try_from(options.max_head_bytes).ok();
         let task = LinkTask {
             conn: Arc::clone(&conn),
             shared: Arc::clone(&shared),
-            idle_timeout: options.idle_timeout,
             settings: Settings {
                 max_field_section: limit.filter(|&limit| limit < 1 << 62),
                 extended_connect: false,
             },
         };
         let is_established = AtomicBool::new(!options.early_data);
-        (Self { conn, shared, options, born, report, is_established }, task)
+        (Self { conn, shared, options, report, is_established }, task)
     }
 
     pub(super) fn report(&self) -> &ConnectionReport {
@@ -175,39 +160,27 @@ impl Link {
     /// The connection's own.
     pub(crate) async fn reserve_later(self: &Arc<Self>) -> Result<Reserved, Error> {
         let stream = self.conn.open_stream_sync().await?;
-        lock(&self.shared.usage).streams += 1;
+        self.shared.usage.add_stream();
         Ok(Reserved { link: Arc::clone(self), stream: Some(stream) })
     }
 
     fn begin_stream(&self) -> bool {
-        let mut usage = lock(&self.shared.usage);
-        if self.is_over(&usage) || usage.streams >= self.options.max_streams.max(1) {
-            return false;
-        }
-        usage.streams += 1;
-        true
-    }
-
-    fn end_stream(&self) {
-        let mut usage = lock(&self.shared.usage);
-        usage.streams -= 1;
-        usage.idle_since = Instant::now();
+        !self.is_going_away() && self.shared.usage.begin_stream(self.options.max_streams)
     }
 
     /// Takes no new stream; those that run go on.
     pub(crate) fn retire(&self) {
-        lock(&self.shared.usage).is_retired = true;
+        self.shared.usage.retire();
     }
 
     /// No new stream will ever begin on it.
     pub(crate) fn is_retired(&self) -> bool {
-        self.is_over(&lock(&self.shared.usage))
+        self.is_going_away() || self.shared.usage.is_retired()
     }
 
-    fn is_over(&self, usage: &Usage) -> bool {
-        usage.is_retired
-            || self.shared.said.borrow().goaway.is_some()
-            || self.options.max_age.is_some_and(|age| self.born.elapsed() >= age)
+    /// The server has said that it will look at no later request.
+    fn is_going_away(&self) -> bool {
+        self.shared.said.borrow().goaway.is_some()
     }
 }
 
@@ -234,7 +207,7 @@ impl Drop for Reserved {
             unused.send.cancel_write(code::REQUEST_CANCELLED);
             unused.receive.cancel_read(code::REQUEST_CANCELLED);
         }
-        self.link.end_stream();
+        self.link.shared.usage.end_stream();
     }
 }
 
@@ -242,16 +215,15 @@ impl Drop for Reserved {
 pub(crate) struct LinkTask {
     conn: Arc<dyn StreamConn>,
     shared: Arc<Shared>,
-    idle_timeout: Duration,
     settings: Settings,
 }
 
 impl LinkTask {
     /// Runs it on the current runtime. `slot` is dropped when the connection has ended.
     pub(crate) fn spawn(self, slot: impl Send + Sync + 'static) {
-        let Self { conn, shared, idle_timeout, settings } = self;
+        let Self { conn, shared, settings } = self;
         let running = Running { conn: Arc::clone(&conn), shared, _slot: slot };
-        tokio::spawn(async move { run(&*conn, &running, idle_timeout, settings).await });
+        tokio::spawn(async move { run(&*conn, &running, settings).await });
     }
 }
 
@@ -268,45 +240,20 @@ impl<S> Running<S> {
         let now = Said { settings: control.settings(), goaway: control.goaway() };
         self.shared.said.send_if_modified(|said| std::mem::replace(said, now) != now);
     }
-
-    /// Ready when nobody has used the connection for so long.
-    fn poll_unused(
-        &self,
-        idle_timeout: Duration,
-        mut timer: Pin<&mut Sleep>,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
-        while timer.as_mut().poll(cx).is_ready() {
-            let mut usage = lock(&self.shared.usage);
-            let now = Instant::now();
-            let since = if usage.streams == 0 { usage.idle_since } else { now };
-            if now >= since + idle_timeout {
-                usage.is_retired = true;
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(since + idle_timeout);
-        }
-        Poll::Pending
-    }
 }
 
 impl<S> Drop for Running<S> {
     /// Also when its runtime ends: requests would wait for ever.
     fn drop(&mut self) {
-        lock(&self.shared.usage).is_retired = true;
+        self.shared.usage.retire();
         self.conn.close_with_error(code::NO_ERROR, b"");
     }
 }
 
-async fn run<S>(
-    conn: &dyn StreamConn,
-    running: &Running<S>,
-    idle_timeout: Duration,
-    settings: Settings,
-) {
+async fn run<S>(conn: &dyn StreamConn, running: &Running<S>, settings: Settings) {
     let mut control = Control::new(conn, Role::Client, settings);
     let mut closed = conn.closed();
-    let mut timer = pin!(tokio::time::sleep(idle_timeout));
+    let mut unused = pin!(running.shared.usage.unused());
     std::future::poll_fn(|cx| {
         let polled = control.poll(cx);
         running.tell(&control);
@@ -319,7 +266,7 @@ async fn run<S>(
             conn.close_with_error(code, text.as_bytes());
             return Poll::Ready(());
         }
-        running.poll_unused(idle_timeout, timer.as_mut(), cx)
+        unused.as_mut().poll(cx)
     })
     .await;
 }
