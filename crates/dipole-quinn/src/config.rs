@@ -10,6 +10,8 @@ use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{IdleTimeout, TransportConfig, VarInt};
 use rustls::server::ProducesTickets;
 
+use crate::congestion::Congestion;
+
 /// The only version: quinn's others are drafts.
 pub(crate) const VERSION: u32 = 1;
 
@@ -94,6 +96,7 @@ fn transport_config(streams: &StreamOptions, options: &QuicOptions) -> Arc<Trans
         .keep_alive_interval(streams.keep_alive)
         .datagram_receive_buffer_size((queue > 0).then_some(queue))
         .datagram_send_buffer_size(queue)
+        .congestion_controller_factory(Arc::<Congestion>::default())
         .enable_segmentation_offload(options.segmentation_offload);
     Arc::new(config)
 }

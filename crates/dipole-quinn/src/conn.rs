@@ -13,6 +13,7 @@ use quinn::{ConnectionError, SendDatagramError};
 
 use crate::arrivals::Arrivals;
 use crate::config::VERSION;
+use crate::congestion::let_close_through;
 use crate::error::{connection_error, varint};
 use crate::handshake::Handshake;
 use crate::receive::QuinnReceive;
@@ -145,6 +146,7 @@ impl StreamConn for QuinnConn {
             if let Some(handshake) = &self.handshake
                 && let Err(late) = handshake.over().await
             {
+                let_close_through(&self.inner);
                 self.inner.close(varint(0), b"");
                 return Err(late);
             }
@@ -172,6 +174,7 @@ impl StreamConn for QuinnConn {
                 by: Initiator::Local,
             })
         });
+        let_close_through(&self.inner);
         self.inner.close(code, reason);
     }
 

@@ -27,6 +27,7 @@
 
 mod arrivals;
 mod config;
+mod congestion;
 mod conn;
 mod dialer;
 mod error;

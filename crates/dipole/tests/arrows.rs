@@ -71,7 +71,7 @@ const RULES: &[Rule] = &[
         // A network library of streams. Neither HTTP nor another library.
         name: "dipole-quinn",
         own: &["dipole-net", "dipole-io", "dipole-sockets", "dipole-tls"],
-        foreign: Only(&["bytes", "quinn", "rustls", "tokio"]),
+        foreign: Only(&["bytes", "quinn", "quinn-proto", "rustls", "tokio"]),
     },
     Rule {
         // A network library of streams. Neither HTTP nor another library.

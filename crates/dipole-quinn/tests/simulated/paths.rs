@@ -1,6 +1,6 @@
 //! Loss, partitions, and addresses that change.
 
-use dipole_net::{Addr, ErrorKind};
+use dipole_net::{Addr, ErrorKind, SendStreamExt};
 use dipole_sim::{Config, Network, Simulation};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -32,7 +32,7 @@ fn a_partition_shorter_than_the_idle_timeout_is_a_delay() {
         network.mend_all();
         // The stream that was given up meanwhile comes first: as a reset, or as nothing.
         let mut other = ends.client.open_stream().expect("credit");
-        dipole_net::SendStreamExt::write_all(&mut *other.send, b"x").await.expect("a write");
+        other.send.write_all(b"x").await.expect("a write");
         let accepted = ends.server.accept_stream().await.expect("a stream");
         assert_eq!(accepted.receive.id(), other.receive.id());
         assert!(begin.elapsed() > secs(10) && begin.elapsed() < secs(30), "{:?}", begin.elapsed());
@@ -67,6 +67,26 @@ fn a_host_that_is_up_again_does_not_know_its_connections() {
         let ended = ends.client.closed().await;
         assert!(ended.is_timeout(), "{ended:?}");
     });
+}
+
+#[test]
+fn a_close_amid_an_upload_reaches_the_other_end() {
+    for tenths in 0..20 {
+        Simulation::new(Config::far(5, 0.0)).run(|network| async move {
+            let ends = ends(&network, |_| {}).await;
+            let mut stream = ends.client.open_uni_stream_sync().await.expect("a stream");
+            let writing = tokio::spawn(async move {
+                let data = vec![0; 1 << 20];
+                while stream.write_all(&data).await.is_ok() {}
+            });
+            sleep(secs(1) / 10 * tenths).await;
+            ends.client.close_with_error(7, b"enough");
+            let ended = timeout(secs(1), ends.server.closed()).await;
+            let ended = ended.unwrap_or_else(|_| panic!("after {tenths} tenths: nothing came"));
+            assert!(matches!(ended.kind(), ErrorKind::Application { code: 7, .. }), "{ended:?}");
+            writing.await.expect("no panic");
+        });
+    }
 }
 
 #[test]
