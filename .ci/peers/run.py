@@ -26,6 +26,7 @@ import with_http2  # noqa: F401
 import with_http2_secured  # noqa: F401
 import with_http3  # noqa: F401
 import with_http3_upstreams  # noqa: F401
+import with_key_updates  # noqa: F401
 import with_load  # noqa: F401
 import with_proxies  # noqa: F401
 import with_seccomp  # noqa: F401

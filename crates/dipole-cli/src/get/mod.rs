@@ -67,7 +67,12 @@ pub(crate) fn run(args: &GetArgs) -> Result<ExitCode, Failure> {
         .build()
         .map_err(|error| Failure::job(format_args!("cannot start: {error}")))?;
     let began = Instant::now();
-    let received = runtime.block_on(within(args, exchange(&client, asked, args)));
+    let received = runtime.block_on(async {
+        let received = within(args, exchange(&client, asked, args)).await;
+        // While the runtime runs, connections that were kept end in order.
+        drop(client);
+        received
+    });
     // A look-up of a name that goes on is nobody's concern any more.
     runtime.shutdown_background();
     let received = received?;
