@@ -17,6 +17,8 @@ URING_SERVERS = ["bare_uring", "conn_uring", "dipole_uring", "conn_tokio", "dipo
 URING_SERVERS += ["ntex_uring", "xitca", "monoio"]
 # Those that speak TLS; they are compared with each other.
 TLS_SERVERS = ["dipole_tls", "hyper_tls"]
+# Clients that are built beside the servers, with their programs.
+CLIENTS = {}
 START_SECONDS = 10
 
 
@@ -49,7 +51,7 @@ def features_of(server):
     features = {FEATURES[server]} if server in FEATURES else set()
     if server.startswith(("dipole", "conn")):
         features.add("dipole")
-    if server.endswith("_tls"):
+    if server.endswith("_tls") or server == "handshakes":
         features.add("tls")
     return features
 
@@ -89,10 +91,11 @@ def raise_descriptor_limit():
 class Server:
     """One running server: use it in a `with` block."""
 
-    def __init__(self, name, program, core):
+    def __init__(self, name, program, core, under=()):
+        """`under` is a command that the program is run under."""
         self.name = name
         self.process = subprocess.Popen(
-            [program, "--listen", "127.0.0.1:0"],
+            [*under, program, "--listen", "127.0.0.1:0"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
