@@ -9,7 +9,7 @@ use bytes::Bytes;
 use dipole_net::{Addr, Closer, Conn, ConnStats, Error, ErrorKind, Result, Side};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{BufferPool, Input, OperationTimer, Output, Plain, Socket};
+use crate::{BufferPool, Half, Input, Output, Plain, Socket};
 
 /// A whole [`Conn`] over a [`Socket`].
 #[derive(Debug)]
@@ -27,14 +27,6 @@ pub struct IoConn<S: Socket> {
     peer: Addr,
     received: u64,
     sent: u64,
-}
-
-/// What reading and writing have alike.
-#[derive(Debug, Default)]
-struct Half {
-    timer: OperationTimer,
-    /// Why this half is over, given again each time.
-    over: Option<Error>,
 }
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> IoConn<Plain<T>> {
@@ -72,11 +64,11 @@ impl<S: Socket> IoConn<S> {
             self.close();
             return Poll::Ready(ErrorKind::Closed.into());
         }
-        let timer = match side {
-            Side::Read => &mut self.read.timer,
-            Side::Write => &mut self.write.timer,
+        let half = match side {
+            Side::Read => &mut self.read,
+            Side::Write => &mut self.write,
         };
-        ready!(timer.poll_elapsed(cx));
+        ready!(half.poll_elapsed(cx));
         Poll::Ready(ErrorKind::TimedOut.into())
     }
 
@@ -85,9 +77,7 @@ impl<S: Socket> IoConn<S> {
     }
 
     fn fail_read(&mut self, error: io::Error) -> Error {
-        let error = Error::from(error);
-        self.read.timer.end();
-        self.read.over = Some(error.clone());
+        let error = self.read.fail(error.into());
         if error.is_closed() {
             self.fail_write(error.clone());
         }
@@ -96,18 +86,16 @@ impl<S: Socket> IoConn<S> {
 
     fn fail_write(&mut self, error: Error) -> Error {
         self.output.clear();
-        self.write.timer.end();
-        self.write.over.get_or_insert(error).clone()
+        self.write.fail(error)
     }
 
     /// The peer's end; after a reset that a write has seen first, the kernel says "end" as well.
     fn end_of_input(&mut self) -> Error {
-        let over = match &self.write.over {
+        let over = match self.write.over() {
             Some(error) if *error.kind() == ErrorKind::Reset => error.clone(),
             _ => ErrorKind::Eof.into(),
         };
-        self.read.timer.end();
-        self.read.over.insert(over).clone()
+        self.read.fail(over)
     }
 
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -118,10 +106,10 @@ impl<S: Socket> IoConn<S> {
             self.output.clear();
             return Poll::Ready(Err(ErrorKind::Closed.into()));
         };
-        if self.output.queued() == 0 && self.write.over.is_none() {
+        if self.output.queued() == 0 && self.write.over().is_none() {
             return Poll::Ready(Ok(()));
         }
-        if let Some(error) = &self.write.over {
+        if let Some(error) = self.write.over() {
             self.output.clear();
             return Poll::Ready(Err(error.clone()));
         }
@@ -132,11 +120,25 @@ impl<S: Socket> IoConn<S> {
         }
     }
 
+    /// As [`poll_sent`](Self::poll_sent), when this side's end follows.
+    fn poll_sent_with_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if !self.is_closed_elsewhere()
+            && self.write.over().is_none()
+            && let (Some(socket), Some(piece)) = (&mut self.socket, self.output.only_piece())
+        {
+            let n = ready!(socket.poll_write_last(cx, piece))?;
+            self.sent += n as u64;
+            self.output.consume(n);
+            self.output.release_unused();
+        }
+        self.poll_sent(cx)
+    }
+
     /// Ends a poll of the write side: with its timeout, its error, or its success.
     fn finish_write(&mut self, cx: &mut Context<'_>, polled: Poll<Result<()>>) -> Poll<Result<()>> {
         let error = match polled {
             Poll::Ready(Ok(())) => {
-                self.write.timer.end();
+                self.write.end();
                 return Poll::Ready(Ok(()));
             }
             Poll::Ready(Err(error)) => error,
@@ -166,7 +168,7 @@ impl<S: Socket> Conn for IoConn<S> {
             return Poll::Ready(Err(ErrorKind::Closed.into()));
         };
         while self.input.len() < n {
-            if let Some(error) = &self.read.over {
+            if let Some(error) = self.read.over() {
                 return Poll::Ready(Err(error.clone()));
             }
             match self.input.poll_read(socket, cx, n) {
@@ -176,7 +178,7 @@ impl<S: Socket> Conn for IoConn<S> {
                 Poll::Pending => return self.poll_wait(cx, Side::Read).map(Err),
             }
         }
-        self.read.timer.end();
+        self.read.end();
         Poll::Ready(Ok(()))
     }
 
@@ -220,22 +222,22 @@ impl<S: Socket> Conn for IoConn<S> {
         if self.is_shut_down && self.socket.is_some() {
             return Poll::Ready(Ok(()));
         }
-        let mut polled = self.poll_sent(cx);
+        let mut polled = self.poll_sent_with_end(cx);
         if let (Poll::Ready(Ok(())), Some(socket)) = (&polled, &mut self.socket) {
             polled = Pin::new(socket).poll_shutdown(cx).map_err(Error::from);
         }
         let finished = self.finish_write(cx, polled);
         if let Poll::Ready(Ok(())) = finished {
             self.is_shut_down = true;
-            self.write.over = Some(ErrorKind::Closed.into());
+            self.write.fail(ErrorKind::Closed.into());
         }
         finished
     }
 
     fn abandon(&mut self, side: Side) {
         match side {
-            Side::Read => self.read.timer.end(),
-            Side::Write => self.write.timer.end(),
+            Side::Read => self.read.end(),
+            Side::Write => self.write.end(),
         }
     }
 
@@ -243,8 +245,8 @@ impl<S: Socket> Conn for IoConn<S> {
         self.socket = None;
         self.input.clear();
         self.output.clear();
-        self.read.timer.end();
-        self.write.timer.end();
+        self.read.end();
+        self.write.end();
     }
 
     fn reset(&mut self) {
@@ -259,11 +261,11 @@ impl<S: Socket> Conn for IoConn<S> {
     }
 
     fn set_read_timeout(&mut self, timeout: Option<Duration>) {
-        self.read.timer.set(timeout);
+        self.read.set_timeout(timeout);
     }
 
     fn set_write_timeout(&mut self, timeout: Option<Duration>) {
-        self.write.timer.set(timeout);
+        self.write.set_timeout(timeout);
     }
 
     fn local_addr(&self) -> Addr {

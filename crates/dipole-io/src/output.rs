@@ -152,6 +152,11 @@ impl Output {
         self.queue.iter().flat_map(|queue| queue.iter())
     }
 
+    /// All that is queued, where it is one piece; `None` with nothing queued.
+    pub(crate) fn only_piece(&self) -> Option<&[u8]> {
+        (self.queue.is_none() && self.queued > 0).then_some(&self.tail)
+    }
+
     /// Writes what is queued; ready when the writer has taken it all. Adds what it took to `sent`.
     ///
     /// # Errors
@@ -196,7 +201,8 @@ impl Output {
         Pin::new(writer).poll_write_vectored(cx, &pieces[..count])
     }
 
-    fn consume(&mut self, mut n: usize) {
+    /// Forgets the first `n` bytes: a writer has taken them.
+    pub(crate) fn consume(&mut self, mut n: usize) {
         self.queued -= n;
         if let Some(queue) = &mut self.queue {
             while let Some(first) = queue.front_mut() {

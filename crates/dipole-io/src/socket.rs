@@ -18,6 +18,15 @@ pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
         Poll::Ready(Ok(()))
     }
 
+    /// Writes as `poll_write` does, where this side's end follows at once: what can do so sends both
+    /// in one packet.
+    ///
+    /// # Errors
+    /// As `poll_write`.
+    fn poll_write_last(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(self).poll_write(cx, data)
+    }
+
     /// Makes dropping it a reset for the peer, where it can.
     fn reset_on_drop(&mut self) {}
 }

@@ -109,8 +109,7 @@ impl ClientTls {
         let session = Session::client(session, &self.records);
         let mut session = session.with_records_per_key(self.records_per_key);
         let (input, standing) = shake_hands(&mut *conn, &mut session, &self.buffers).await?;
-        let info = session.info(Some(options.server_name.clone()));
-        let info = self.agreements.share(info);
+        let info = self.agreements.share(&session.agreed(Some(&options.server_name)));
         Ok(Box::new(TlsConn::new(conn, session, info, input, &self.buffers, standing)))
     }
 }

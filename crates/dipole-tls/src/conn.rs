@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use dipole_io::{BufferPool, Input, OperationTimer, Output};
+use dipole_io::{BufferPool, Half, Input, Output};
 use dipole_net::{Addr, Closer, Conn, ConnStats, Error, ErrorKind, Result, Side, TlsInfo};
 
 use crate::farewell::farewell;
@@ -40,14 +40,6 @@ pub(crate) struct TlsConn {
     sealed: u64,
 }
 
-/// What reading and writing have alike.
-#[derive(Default)]
-struct Half {
-    timer: OperationTimer,
-    /// Why this half is over, given again each time.
-    over: Option<Error>,
-}
-
 /// How far this side's end has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ending {
@@ -75,7 +67,7 @@ impl TlsConn {
         lower.set_write_timeout(None);
         let mut read = Half::default();
         if standing == Standing::PeerEnded {
-            read.over = Some(ErrorKind::Eof.into());
+            read.fail(ErrorKind::Eof.into());
         }
         Self {
             session,
@@ -148,14 +140,9 @@ impl TlsConn {
 
     /// The timeout of a read that waits.
     fn poll_read_timeout(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        ready!(self.read.timer.poll_elapsed(cx));
+        ready!(self.read.poll_elapsed(cx));
         self.abandon(Side::Read);
         Poll::Ready(ErrorKind::TimedOut.into())
-    }
-
-    fn fail_read(&mut self, error: Error) -> Error {
-        self.read.timer.end();
-        self.read.over.insert(error).clone()
     }
 
     fn fail_write(&mut self, error: Error) -> Error {
@@ -163,11 +150,10 @@ impl TlsConn {
         if let Some(lower) = &mut self.lower {
             drop_queued(&mut **lower);
         }
-        self.write.timer.end();
         if let Some(flushing) = self.flushing.take() {
             flushing.wake();
         }
-        self.write.over.get_or_insert(error).clone()
+        self.write.fail(error)
     }
 
     /// Encrypts and sends what is queued.
@@ -191,7 +177,7 @@ impl TlsConn {
             self.output.clear();
             return Poll::Ready(Err(ErrorKind::Closed.into()));
         };
-        if let Some(error) = &self.write.over {
+        if let Some(error) = self.write.over() {
             self.output.clear();
             return Poll::Ready(Err(error.clone()));
         }
@@ -207,7 +193,7 @@ impl TlsConn {
     fn finish_write(&mut self, cx: &mut Context<'_>, polled: Poll<Result<()>>) -> Poll<Result<()>> {
         let error = match polled {
             Poll::Ready(Ok(())) => {
-                self.write.timer.end();
+                self.write.end();
                 self.flushing = None;
                 return Poll::Ready(Ok(()));
             }
@@ -217,7 +203,7 @@ impl TlsConn {
                     Some(known) => known.clone_from(cx.waker()),
                     None => self.flushing = Some(cx.waker().clone()),
                 }
-                ready!(self.write.timer.poll_elapsed(cx));
+                ready!(self.write.poll_elapsed(cx));
                 self.abandon(Side::Write);
                 ErrorKind::TimedOut.into()
             }
@@ -239,16 +225,16 @@ impl TlsConn {
             self.ending = Ending::Said;
             self.is_unsent = false;
         }
-        ready!(lower.poll_flush(cx))?;
+        // Which flushes first, and may send both in one packet.
         match ready!(lower.poll_shutdown(cx)) {
-            Err(error) if *error.kind() == ErrorKind::Unsupported => Poll::Ready(Ok(())),
+            Err(error) if *error.kind() == ErrorKind::Unsupported => lower.poll_flush(cx),
             other => Poll::Ready(other),
         }
     }
 
     /// True when what was sent is all that was written: only then may the peer see an end in order.
     fn may_say_farewell(&self) -> bool {
-        self.ending == Ending::NotYet && self.write.over.is_none() && self.output.queued() == 0
+        self.ending == Ending::NotYet && self.write.over().is_none() && self.output.queued() == 0
     }
 
     /// Ends the connection below, with `close_notify` where it may be said.
@@ -257,8 +243,8 @@ impl TlsConn {
         let Some(mut lower) = self.lower.take() else { return };
         self.input.clear();
         self.output.clear();
-        self.read.timer.end();
-        self.write.timer.end();
+        self.read.end();
+        self.write.end();
         let is_sent = self.is_unsent || lower.queued() == 0;
         if may_say_farewell && is_sent && self.session.end(&mut *lower).is_ok() {
             farewell(lower, self.session.unread());
@@ -306,16 +292,16 @@ impl Conn for TlsConn {
             return Poll::Ready(Err(ErrorKind::Closed.into()));
         }
         while self.input.len() < n {
-            if let Some(error) = &self.read.over {
+            if let Some(error) = self.read.over() {
                 return Poll::Ready(Err(error.clone()));
             }
             match self.poll_record(cx) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail_read(error))),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.read.fail(error))),
                 Poll::Pending => return self.poll_read_timeout(cx).map(Err),
             }
         }
-        self.read.timer.end();
+        self.read.end();
         Poll::Ready(Ok(()))
     }
 
@@ -368,16 +354,16 @@ impl Conn for TlsConn {
         let finished = self.finish_write(cx, polled);
         if let Poll::Ready(Ok(())) = finished {
             self.ending = Ending::Done;
-            self.write.over = Some(ErrorKind::Closed.into());
+            self.write.fail(ErrorKind::Closed.into());
         }
         finished
     }
 
     fn abandon(&mut self, side: Side) {
         match side {
-            Side::Read => self.read.timer.end(),
+            Side::Read => self.read.end(),
             Side::Write => {
-                self.write.timer.end();
+                self.write.end();
                 self.flushing = None;
             }
         }
@@ -412,11 +398,11 @@ impl Conn for TlsConn {
     }
 
     fn set_read_timeout(&mut self, timeout: Option<Duration>) {
-        self.read.timer.set(timeout);
+        self.read.set_timeout(timeout);
     }
 
     fn set_write_timeout(&mut self, timeout: Option<Duration>) {
-        self.write.timer.set(timeout);
+        self.write.set_timeout(timeout);
     }
 
     fn local_addr(&self) -> Addr {

@@ -30,19 +30,22 @@ pub(crate) fn farewell(mut conn: Box<dyn Conn>, unread: Unread) {
         let part = tokio::task::unconstrained(poll_fn(|cx| poll_part(&mut *conn, cx)));
         pin!(part).poll(&mut Context::from_waker(Waker::noop()))
     };
-    match (parted, Handle::try_current()) {
-        (parted, Ok(runtime)) if parted.is_pending() || unread == Unread::Tickets => {
-            runtime.spawn(async move {
-                // Whether tickets have come is known once the event source was asked again.
-                tokio::task::yield_now().await;
-                let part = poll_fn(|cx| poll_part(&mut *conn, cx));
-                // Nobody is left to be told of a failure.
-                let _ = tokio::time::timeout(PATIENCE, part).await;
-                conn.close();
-            });
-        }
-        _ => conn.close(),
+    if parted.is_ready() && unread == Unread::Nothing {
+        conn.close();
+        return;
     }
+    let Ok(runtime) = Handle::try_current() else {
+        conn.close();
+        return;
+    };
+    runtime.spawn(async move {
+        // Whether tickets have come is known once the event source was asked again.
+        tokio::task::yield_now().await;
+        let part = poll_fn(|cx| poll_part(&mut *conn, cx));
+        // Nobody is left to be told of a failure.
+        let _ = tokio::time::timeout(PATIENCE, part).await;
+        conn.close();
+    });
 }
 
 /// Sends what is queued, then takes in what has come and nobody will read: session tickets, of a

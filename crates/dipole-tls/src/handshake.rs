@@ -20,8 +20,10 @@ pub(crate) async fn shake_hands(
     pool: &BufferPool,
 ) -> Result<(Input, Standing)> {
     let mut input = Input::new(pool);
-    let begun = session.advance_kept(conn, &mut input);
-    let mut step = Step::after(begun.map(Some));
+    let mut step = match session.begins() {
+        true => Step::after(session.advance_kept(conn, &mut input).map(Some)),
+        false => Step::Read,
+    };
     let standing = poll_fn(|cx| poll_hands(cx, conn, session, &mut input, &mut step)).await?;
     Ok((input, standing))
 }
@@ -75,6 +77,8 @@ fn poll_hands(
                 Ok(Some(Standing::Open)) if session.ends_with_tickets() => {
                     return Poll::Ready(Ok(Standing::Open));
                 }
+                // Nothing is answered to part of a message.
+                Ok(Some(Standing::Handshaking)) if conn.queued() == 0 => {}
                 opened => *step = Step::after(opened),
             },
             Step::Send(then) => {

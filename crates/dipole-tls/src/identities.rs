@@ -1,6 +1,6 @@
 //! The identities that a server shows, chosen by name, exchangeable while it runs.
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use dipole_net::{Error, Result, TlsFault};
 use rustls::client::verify_server_name;
@@ -28,8 +28,12 @@ impl Identities {
         Ok(())
     }
 
-    fn choose(&self, hello: &ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    pub(crate) fn choose(&self, hello: &ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let keys = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner));
+        if let [key] = &*keys {
+            // Nobody is refused for a name, so the only one need not be read for its names.
+            return Some(Arc::clone(key));
+        }
         let name = hello.server_name().and_then(|name| DnsName::try_from(name).ok());
         let understood =
             |key: &&Arc<CertifiedKey>| key.key.choose_scheme(hello.signature_schemes()).is_some();
@@ -48,32 +52,6 @@ impl Identities {
 impl ResolvesServerCert for Identities {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.choose(&hello)
-    }
-}
-
-/// Remembers the name that one client asks for, which rustls does not tell otherwise.
-#[derive(Debug)]
-pub(crate) struct NameSeen {
-    identities: Arc<Identities>,
-    name: OnceLock<String>,
-}
-
-impl NameSeen {
-    pub(crate) fn over(identities: &Arc<Identities>) -> Self {
-        Self { identities: Arc::clone(identities), name: OnceLock::new() }
-    }
-
-    pub(crate) fn name(&self) -> Option<String> {
-        self.name.get().cloned()
-    }
-}
-
-impl ResolvesServerCert for NameSeen {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        if let Some(name) = hello.server_name() {
-            self.name.get_or_init(|| name.to_owned());
-        }
-        self.identities.choose(&hello)
     }
 }
 

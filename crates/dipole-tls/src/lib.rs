@@ -35,6 +35,7 @@ mod handshake;
 mod identities;
 mod identity;
 mod key_log;
+mod own_config;
 mod plain_text;
 mod records;
 mod roots;

@@ -14,8 +14,9 @@ use crate::agreed::Agreements;
 use crate::conn::TlsConn;
 use crate::fault::{self, configuration};
 use crate::handshake::shake_hands;
-use crate::identities::{Identities, NameSeen};
+use crate::identities::Identities;
 use crate::key_log::KeyLogFile;
+use crate::own_config::OwnConfigs;
 use crate::plain_text;
 use crate::records::RecordBuffers;
 use crate::session::{MOST_RECORDS, Session};
@@ -96,6 +97,7 @@ pub struct ServerTls {
     buffers: BufferPool,
     records: RecordBuffers,
     agreements: Agreements,
+    own_configs: OwnConfigs,
 }
 
 #[derive(Debug)]
@@ -122,6 +124,7 @@ impl ServerTls {
             buffers: BufferPool::default(),
             records: RecordBuffers::default(),
             agreements: Agreements::default(),
+            own_configs: OwnConfigs::default(),
         })
     }
 
@@ -167,15 +170,17 @@ impl ServerTls {
     /// # Cancel safety
     /// Dropping the future closes `conn`.
     pub async fn accept(&self, mut conn: Box<dyn Conn>) -> Result<Box<dyn Conn>> {
-        plain_text::answer(&mut *conn, &self.shared.options.answer_to_plain_text).await?;
-        let seen = Arc::new(NameSeen::over(&self.shared.identities));
-        let mut config = ServerConfig::clone(&self.config());
-        config.cert_resolver = Arc::clone(&seen) as _;
-        let session = UnbufferedServerConnection::new(Arc::new(config)).map_err(fault::error)?;
+        let shared = &*self.shared;
+        if !shared.options.answer_to_plain_text.is_empty() {
+            plain_text::answer(&mut *conn, &shared.options.answer_to_plain_text).await?;
+        }
+        let config = self.own_configs.take(self.config(), &shared.identities);
+        let session = UnbufferedServerConnection::new(config.rustls()).map_err(fault::error)?;
         let session = Session::server(session, &self.records);
-        let mut session = session.with_records_per_key(self.shared.options.records_per_key);
+        let mut session = session.with_records_per_key(shared.options.records_per_key);
         let (input, standing) = shake_hands(&mut *conn, &mut session, &self.buffers).await?;
-        let info = self.agreements.share(session.info(seen.name()));
+        let info = self.agreements.share(&session.agreed(config.name().as_deref()));
+        self.own_configs.put(config);
         Ok(Box::new(TlsConn::new(conn, session, info, input, &self.buffers, standing)))
     }
 
@@ -194,6 +199,7 @@ impl ServerTls {
             buffers: BufferPool::default(),
             records: RecordBuffers::default(),
             agreements: Agreements::default(),
+            own_configs: OwnConfigs::default(),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! One TLS session, sans-io: records in, plain bytes out, and the other way round.
 
 use dipole_io::Input;
-use dipole_net::{Conn, TlsInfo};
+use dipole_net::Conn;
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::EncryptError;
 use rustls::{CommonState, Error, ProtocolVersion};
 
-use crate::agreed;
+use crate::agreed::Agreed;
 use crate::farewell::Unread;
 use crate::records::{MOST_PLAIN, RecordBuffers};
 use crate::turn::{Ends, Keys, Turn, Write};
@@ -134,6 +134,7 @@ impl Session {
         standing
     }
 
+    #[cold]
     fn open_with_kept(
         &mut self,
         conn: &mut dyn Conn,
@@ -174,7 +175,8 @@ impl Session {
     ) -> (usize, Result<Standing, Error>) {
         let (mut taken, mut has_ended) = (0, false);
         loop {
-            let (discard, turn) = self.turn(&mut sealed[taken..], conn, Some(&mut *input), keep);
+            let (discard, turn) =
+                self.turn(&mut sealed[taken..], conn, Some(&mut *input), &mut keep);
             taken += discard;
             let standing = match turn {
                 // One record of plain bytes and nothing behind it: rustls has no more to say.
@@ -207,9 +209,10 @@ impl Session {
 
     /// After an error rustls has the alert ready, behind the messages that it made before, each of
     /// which takes a turn. It looks at no input as long as there are any.
+    #[cold]
     fn queue_alert(&mut self, conn: &mut dyn Conn) {
         while self.state().wants_write() {
-            let (_, Ok(Turn::Again)) = self.turn(&mut [], conn, None, keep) else { break };
+            let (_, Ok(Turn::Again)) = self.turn(&mut [], conn, None, &mut keep) else { break };
         }
     }
 
@@ -224,11 +227,11 @@ impl Session {
         }
         if data.len() <= SMALL {
             let mut record = [0; SMALL + SPARE];
-            let written = self.write(conn, |traffic| traffic.encrypt(data, &mut record))?;
+            let written = self.write(conn, &mut |traffic| traffic.encrypt(data, &mut record))?;
             conn.malloc(written).copy_from_slice(&record[..written]);
         } else {
             let mut buffer = self.buffers.take();
-            let written = self.write(conn, |traffic| traffic.encrypt(data, buffer.room()))?;
+            let written = self.write(conn, &mut |traffic| traffic.encrypt(data, buffer.room()))?;
             buffer.queue_on(conn, written);
         }
         self.sealed = self.sealed.saturating_add(1);
@@ -237,11 +240,12 @@ impl Session {
 
     /// Tells the peer, by what is queued before the next record, that this comes with another key.
     /// The peer is asked for the same.
+    #[cold]
     fn change_keys(&mut self, conn: &mut dyn Conn) -> Result<(), Error> {
         let mut kept = std::mem::take(&mut self.kept);
         let mut is_told = false;
         let result = loop {
-            let (discard, turn) = self.turn(&mut kept, conn, None, |_| {
+            let (discard, turn) = self.turn(&mut kept, conn, None, &mut |_| {
                 is_told = true;
                 Keys::Change
             });
@@ -264,7 +268,7 @@ impl Session {
     /// As [`seal`](Self::seal).
     pub(crate) fn end(&mut self, conn: &mut dyn Conn) -> Result<(), Error> {
         let mut record = [0; SPARE];
-        let written = self.write(conn, |traffic| traffic.queue_close_notify(&mut record))?;
+        let written = self.write(conn, &mut |traffic| traffic.queue_close_notify(&mut record))?;
         conn.malloc(written).copy_from_slice(&record[..written]);
         Ok(())
     }
@@ -273,12 +277,12 @@ impl Session {
     fn write(
         &mut self,
         conn: &mut dyn Conn,
-        mut write: impl FnMut(&mut dyn Write) -> Result<usize, EncryptError>,
+        write: &mut dyn FnMut(&mut dyn Write) -> Result<usize, EncryptError>,
     ) -> Result<usize, Error> {
         let mut kept = std::mem::take(&mut self.kept);
         let mut written = None;
         let result = loop {
-            let (discard, turn) = self.turn(&mut kept, conn, None, |traffic| {
+            let (discard, turn) = self.turn(&mut kept, conn, None, &mut |traffic| {
                 written = Some(write(traffic));
                 Keys::Keep
             });
@@ -302,14 +306,14 @@ impl Session {
         result
     }
 
-    /// One step of rustls's state machine.
-    #[inline]
+    /// One step of rustls's state machine. There is one of it, whatever is to be written, for most
+    /// connections find it cold.
     fn turn(
         &mut self,
         sealed: &mut [u8],
         conn: &mut dyn Conn,
         input: Option<&mut Input>,
-        writable: impl FnOnce(&mut dyn Write) -> Keys,
+        writable: &mut dyn FnMut(&mut dyn Write) -> Keys,
     ) -> (usize, Result<Turn, Error>) {
         let mut ends = Ends { conn, input, had_early_data: &mut self.had_early_data };
         match &mut self.end {
@@ -324,6 +328,11 @@ impl Session {
             End::Client(_) if self.is_13() => Unread::Tickets,
             _ => Unread::Nothing,
         }
+    }
+
+    /// True for the end that speaks first.
+    pub(crate) fn begins(&self) -> bool {
+        matches!(self.end, End::Client(_))
     }
 
     /// True when what ends the handshake may leave with the first bytes: nobody waits for session
@@ -349,10 +358,8 @@ impl Session {
     }
 
     /// What the handshake negotiated.
-    pub(crate) fn info(&self, server_name: Option<String>) -> TlsInfo {
-        let mut info = agreed::info(self.state(), server_name);
-        info.early_data = self.had_early_data;
-        info
+    pub(crate) fn agreed<'a>(&'a self, server_name: Option<&'a str>) -> Agreed<'a> {
+        Agreed { state: self.state(), server_name, had_early_data: self.had_early_data }
     }
 }
 

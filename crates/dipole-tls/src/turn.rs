@@ -78,7 +78,7 @@ impl Ends<'_> {
     pub(crate) fn take<Data>(
         &mut self,
         UnbufferedStatus { mut discard, state, .. }: UnbufferedStatus<'_, '_, Data>,
-        writable: impl FnOnce(&mut dyn Write) -> Keys,
+        writable: &mut dyn FnMut(&mut dyn Write) -> Keys,
     ) -> (usize, Result<Turn, Error>)
     where
         for<'c, 'i> ReadEarlyData<'c, 'i, Data>: Early,

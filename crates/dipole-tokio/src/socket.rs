@@ -2,15 +2,26 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+#[cfg(target_os = "linux")]
+use std::task::ready;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use dipole_io::Socket;
 use socket2::SockRef;
+#[cfg(target_os = "linux")]
+use tokio::io::Interest;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+
+/// More follows, so a packet that is not full waits for it: `send(2)`, the same on every processor.
+#[cfg(target_os = "linux")]
+const MSG_MORE: i32 = 0x8000;
+/// An error instead of a signal when the peer is gone (B40).
+#[cfg(target_os = "linux")]
+const MSG_NOSIGNAL: i32 = 0x4000;
 
 /// A stream socket of either family.
 #[derive(Debug)]
@@ -26,6 +37,21 @@ impl Socket for StreamSocket {
             Self::Tcp(stream) => stream.poll_read_ready(cx),
             #[cfg(unix)]
             Self::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn poll_write_last(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let Self::Tcp(stream) = self else { return Pin::new(self).poll_write(cx, data) };
+        loop {
+            ready!(stream.poll_write_ready(cx))?;
+            let written = stream.try_io(Interest::WRITABLE, || {
+                SockRef::from(&*stream).send_with_flags(data, MSG_MORE | MSG_NOSIGNAL)
+            });
+            match written {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
         }
     }
 

@@ -62,8 +62,12 @@ async fn shaken(incoming: Incoming, admitted: &Admitted) -> Result<Connection> {
                 .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())),
         }
     });
+    let mut is_settled = false;
     poll_fn(|cx| {
-        admitted.place.settle(cx);
+        if !is_settled {
+            admitted.place.settle(cx);
+            is_settled = true;
+        }
         if admitted.place.phase() >= Phase::Draining {
             return Poll::Ready(Err(ErrorKind::Closed.into()));
         }

@@ -96,7 +96,11 @@ impl Registry {
 impl Place {
     /// Remembers the task that is polled. The task looks at the phase afterwards.
     pub(crate) fn settle(&self, cx: &Context<'_>) {
-        self.registry.lock().wakers[self.index] = Some(cx.waker().clone());
+        match &mut self.registry.lock().wakers[self.index] {
+            // Copies nothing where it is the same.
+            Some(known) => known.clone_from(cx.waker()),
+            place => *place = Some(cx.waker().clone()),
+        }
     }
 
     pub(crate) fn phase(&self) -> Phase {
