@@ -54,6 +54,7 @@ mod random;
 mod relay;
 mod report;
 mod shared;
+mod stopwatch;
 mod stream;
 mod subject;
 mod tls;

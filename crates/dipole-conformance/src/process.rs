@@ -24,6 +24,19 @@ pub(crate) fn resident_memory() -> Option<usize> {
     Some(kibibytes * 1024)
 }
 
+/// For how long this process's threads, taken together, could have run, but had no core.
+pub(crate) fn waited_for_a_core() -> Option<Duration> {
+    let mut waited = 0;
+    for task in fs::read_dir("/proc/self/task").ok()? {
+        // A thread that has ended meanwhile has nothing to tell.
+        let Ok(line) = fs::read_to_string(task.ok()?.path().join("schedstat")) else { continue };
+        // Time on a core, time without one, in nanoseconds, and the number of turns.
+        let nanoseconds: u64 = line.split(' ').nth(1)?.parse().ok()?;
+        waited += nanoseconds;
+    }
+    Some(Duration::from_nanos(waited))
+}
+
 /// Tasks of the current runtime that have not ended.
 pub(crate) fn live_tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()

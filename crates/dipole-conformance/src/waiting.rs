@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::stopwatch::{Stopwatch, Took};
 use crate::verdict::{Failure, Verdict, expect};
 
 /// Longer than anything that is going to happen at all takes on a loaded machine.
@@ -96,28 +97,32 @@ pub(crate) fn on_time<F: Future>(
     let what = format!("{what} (line {})", Location::caller().line());
     let ended = within(what.clone(), future);
     async move {
-        let begin = Instant::now();
+        let watch = Stopwatch::start();
         let value = ended.await?;
-        expect_on_time(what, expected, begin.elapsed())?;
+        expect_on_time(what, expected, watch.took())?;
         Ok(value)
     }
 }
 
-/// Fails when `seen` is before `expected`, or further behind it than the slack.
+/// Fails when something took less than `expected`, or more by the slack.
 #[track_caller]
-pub(crate) fn expect_on_time(what: impl Display, expected: Duration, seen: Duration) -> Verdict {
+pub(crate) fn expect_on_time(what: impl Display, expected: Duration, took: Took) -> Verdict {
+    let seen = took.time;
     let text = format!("{what} took {seen:.1?}, expected {expected:?} and at most {SLACK:?} more");
     expect(seen + RESOLUTION >= expected, || &text)?;
-    expect_no_later(what, expected, seen)
+    expect_no_later(what, expected, took)
 }
 
-/// Fails when `seen` is further behind `limit` than the slack.
+/// Fails when something took more than `limit` by the slack, not counting what the machine's other
+/// work is to blame for.
 #[track_caller]
-pub(crate) fn expect_no_later(what: impl Display, limit: Duration, seen: Duration) -> Verdict {
-    match seen <= limit + SLACK + RESOLUTION {
+pub(crate) fn expect_no_later(what: impl Display, limit: Duration, took: Took) -> Verdict {
+    let Took { time, starved } = took;
+    match time <= limit + SLACK + RESOLUTION + starved {
         true => Ok(()),
         false => Err(Failure::late(format_args!(
-            "{what} took {seen:.1?}, expected at most {limit:?} and {SLACK:?} more"
+            "{what} took {time:.1?} ({starved:.1?} of it without a core), expected at most {limit:?} \
+             and {SLACK:?} more"
         ))),
     }
 }

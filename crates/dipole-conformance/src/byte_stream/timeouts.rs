@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dipole_net::{Conn, ConnExt, Error, ErrorKind};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::traffic::{MORE_THAN_FITS, expect_silence, fill_once, moment, send};
 use crate::Case;
 use crate::pair::{End, Pair, on_both_ends};
 use crate::shared::Shared;
+use crate::stopwatch::Stopwatch;
 use crate::verdict::{Failure, Verdict, expect, expect_equal, expect_error};
 use crate::waiting::{Task, at_once, expect_on_time, on_time, still_waits, within};
 
@@ -51,11 +52,11 @@ async fn the_newest_timeout_holds(Pair { mut conn, peer, .. }: Pair) -> Verdict 
     expect_error(result, &ErrorKind::TimedOut, "peek with 50 ms after 10 s")?;
 
     // The operation that waits keeps what it began with, whether that is shorter or none.
-    let begin = Instant::now();
+    let watch = Stopwatch::start();
     expect(fill_once(&mut conn, 1).await.is_pending(), || "a fill of nothing is ready")?;
     conn.set_read_timeout(LONG);
     let result = within("a fill under 50 ms", poll_fn(|cx| conn.poll_fill(cx, 1))).await?;
-    expect_on_time("a fill under 50 ms", Duration::from_millis(50), begin.elapsed())?;
+    expect_on_time("a fill under 50 ms", Duration::from_millis(50), watch.took())?;
     expect_error(result, &ErrorKind::TimedOut, "a fill that began under 50 ms")?;
     expect(fill_once(&mut conn, 1).await.is_pending(), || "a fill under 10 s is ready at once")?;
     conn.set_read_timeout(SHORT);
@@ -91,12 +92,12 @@ async fn each_operation_has_its_own_timeout(Pair { mut conn, mut peer, .. }: Pai
         Ok::<_, Error>(peer)
     });
     for byte in 0..6 {
-        let begin = Instant::now();
+        let watch = Stopwatch::start();
         match within("read_byte", conn.read_byte()).await? {
             Ok(seen) => expect_equal(seen, byte, "the byte")?,
             // The writer may have been late; a timeout in its time never is its fault.
             Err(error) if error.is_timeout() => {
-                expect_on_time("read_byte until its timeout", TIMEOUT, begin.elapsed())?;
+                expect_on_time("read_byte until its timeout", TIMEOUT, watch.took())?;
                 return Err(Failure::Late(format!("byte {byte} came after its read's timeout")));
             }
             Err(error) => return Err(error.into()),

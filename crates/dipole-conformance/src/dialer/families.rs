@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dipole_net::Addr;
-use tokio::time::Instant;
 
 use crate::Subject;
 use crate::line::{dial_line, expect_talk};
 use crate::pair::{Rendezvous, TemporaryFolder, listen};
+use crate::stopwatch::Stopwatch;
 use crate::verdict::{Failure, Verdict, expect_equal};
 use crate::waiting::expect_no_later;
 
@@ -99,10 +99,10 @@ pub(super) async fn happy_eyeballs(subject: Arc<Subject>) -> Verdict {
 async fn expect_quick(subject: &Subject, address: &Addr) -> Verdict {
     // RFC 8305 section 5: the recommended delay before the next attempt begins.
     const DELAY: Duration = Duration::from_millis(250);
-    let begin = Instant::now();
+    let watch = Stopwatch::start();
     let conn =
         dial_line(subject, &Addr::host("localhost", address.port().unwrap_or_default())).await?;
-    expect_no_later("dial localhost", DELAY, begin.elapsed())?;
+    expect_no_later("dial localhost", DELAY, watch.took())?;
     expect_equal(conn.peer_addr(), address.clone(), "peer_addr")
 }
 

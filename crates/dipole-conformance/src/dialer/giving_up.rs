@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dipole_net::{Addr, ErrorKind, ListenOptions};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::footprint::{Footprint, KEPT, accept_the_kept};
 use crate::Subject;
 use crate::line::{Line, try_dial_line};
 use crate::pair::{Rendezvous, first_address};
+use crate::stopwatch::Stopwatch;
 use crate::verdict::{Verdict, expect_equal, expect_error};
 use crate::waiting::{expect_no_later, give_up, within};
 
@@ -44,10 +45,10 @@ pub(super) async fn short_timeouts(subject: Arc<Subject>) -> Verdict {
 /// A connection, or `None` when the timeout came first.
 async fn short_dial(subject: &Subject, address: &Addr) -> Verdict<Option<Line>> {
     const TIMEOUT: Duration = Duration::from_millis(1);
-    let begin = Instant::now();
+    let watch = Stopwatch::start();
     let dial = try_dial_line(subject, address, Some(TIMEOUT));
     let dialled = within("a dial with a timeout of 1 ms", dial).await?;
-    expect_no_later("a dial with a timeout of 1 ms", TIMEOUT, begin.elapsed())?;
+    expect_no_later("a dial with a timeout of 1 ms", TIMEOUT, watch.took())?;
     match dialled {
         Ok(conn) => Ok(Some(conn)),
         failed => expect_error(failed, &ErrorKind::TimedOut, "the dial").map(|_| None),

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dipole_net::{Addr, DialOptions, ErrorKind};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::footprint::Footprint;
 use crate::Subject;
 use crate::pair::{Rendezvous, TemporaryFolder, first_address, listen};
+use crate::stopwatch::Stopwatch;
 use crate::verdict::{Failure, Verdict, expect_error, expect_error_of};
 use crate::waiting::expect_no_later;
 
@@ -115,12 +116,12 @@ async fn expect_failure_with(
     kind: &ErrorKind,
 ) -> Verdict {
     let what = format!("dial {address}");
-    let begin = Instant::now();
+    let watch = Stopwatch::start();
     let dial = subject.dialer.dial_connection(address, options);
     let Ok(dialled) = timeout(TIMEOUT * 2, dial).await else {
         return Err(Failure::broken(format_args!("{what} ignores its timeout of {TIMEOUT:?}")));
     };
-    expect_no_later(&what, TIMEOUT, begin.elapsed())?;
+    expect_no_later(&what, TIMEOUT, watch.took())?;
     expect_error(dialled, kind, what).map(drop)
 }
 

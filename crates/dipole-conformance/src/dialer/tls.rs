@@ -9,6 +9,7 @@ use dipole_net::{
 };
 
 use crate::pair::{GONE, connected, first_address};
+use crate::stopwatch::Stopwatch;
 use crate::tls::Secured;
 use crate::verdict::{Failure, Verdict, expect, expect_equal, expect_error, expect_error_of};
 use crate::waiting::{Task, expect_on_time, within};
@@ -94,10 +95,10 @@ pub(super) async fn at_any_time(subject: Arc<Subject>) -> Verdict {
     let (near, far) = connected(&subject).await?;
     let mut options = options;
     options.timeout = Some(TIMEOUT);
-    let begun = tokio::time::Instant::now();
+    let watch = Stopwatch::start();
     let added = within("add_tls over a silent peer", client.add_tls(near, &options)).await?;
     expect_error(added, &ErrorKind::TimedOut, "add_tls over a silent peer")?;
-    expect_on_time("add_tls over a silent peer", TIMEOUT, begun.elapsed())?;
+    expect_on_time("add_tls over a silent peer", TIMEOUT, watch.took())?;
     drop(far);
     Ok(())
 }

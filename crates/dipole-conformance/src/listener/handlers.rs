@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dipole_net::Conn;
-use tokio::time::Instant;
 
 use super::stage::{Stage, needs_host};
+use crate::stopwatch::Stopwatch;
 use crate::verdict::{Failure, Verdict, expect_equal};
 use crate::waiting::{eventually, expect_no_later};
 use crate::{Handlers, Subject};
@@ -48,12 +48,12 @@ async fn going(subject: &Arc<Subject>, who: &str, go: fn(&mut dyn Conn)) -> Verd
     let stage = Stage::start(subject).await?;
     let mut staying = stage.busy_client(Duration::from_millis(400)).await?;
     let mut client = stage.busy_client(Duration::from_secs(3600)).await?;
-    let begin = Instant::now();
+    let watch = Stopwatch::start();
     go(&mut *client.conn);
     let cancelled = || stage.handlers().cancelled > 0;
     let what = format!("cancelling the handler of {who}");
     eventually(&what, cancelled).await?;
-    expect_no_later(what, SOON, begin.elapsed())?;
+    expect_no_later(what, SOON, watch.took())?;
     staying.expect_answer(true).await.map_err(|failure| failure.of("another client"))?;
     expect_equal(stage.handlers().cancelled, 1, "the number of handlers cancelled")?;
     stage.end().await

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::stage::{Stage, needs_host};
 use crate::pair::{listen, try_dial};
+use crate::stopwatch::Stopwatch;
 use crate::verdict::{Failure, Verdict, expect, expect_equal};
 use crate::waiting::{
     Task, both, eventually, expect_no_later, expect_on_time, give_up, on_time, within,
@@ -31,15 +32,15 @@ async fn running_requests_end(subject: &Arc<Subject>) -> Verdict {
     idle.expect_quick_answer().await?;
     let mut busy = stage.busy_client(REQUEST).await?;
 
-    let begin = Instant::now();
+    let watch = Stopwatch::start();
     let running = Arc::clone(&stage.running);
     let shutdown = Task::start(async move {
         running.shutdown(Duration::from_secs(30)).await;
-        begin.elapsed()
+        watch.took()
     });
     idle.expect_end().await.map_err(|failure| failure.of("an idle connection"))?;
     unused.expect_end().await.map_err(|failure| failure.of("a connection without a request"))?;
-    expect_no_later("the end of idle connections", AT_ONCE, begin.elapsed())?;
+    expect_no_later("the end of idle connections", AT_ONCE, watch.took())?;
     expect_refusal(&stage).await?;
     expect(!shutdown.is_finished(), || "shutdown ended before the running request")?;
 
@@ -52,7 +53,7 @@ async fn running_requests_end(subject: &Arc<Subject>) -> Verdict {
 
 /// A server that has begun to end takes nobody new.
 async fn expect_refusal(stage: &Stage) -> Verdict {
-    let begin = Instant::now();
+    let watch = Stopwatch::start();
     loop {
         match try_dial(&stage.subject, &stage.address).await {
             Err(error) if error.is_timeout() => {
@@ -60,7 +61,7 @@ async fn expect_refusal(stage: &Stage) -> Verdict {
             }
             Err(_) => return Ok(()),
             // A worker may see to its listener last.
-            Ok(_) if begin.elapsed() < AT_ONCE => sleep(Duration::from_millis(1)).await,
+            Ok(_) if watch.took().time < AT_ONCE => sleep(Duration::from_millis(1)).await,
             Ok(_) => return Err(Failure::broken("a dial after shutdown gives a connection")),
         }
     }
@@ -79,9 +80,9 @@ async fn the_deadline_holds(subject: &Arc<Subject>) -> Verdict {
     // Without anything that runs it does not wait for its deadline.
     let stage = Stage::start(subject).await?;
     stage.client().await?.expect_quick_answer().await?;
-    let begin = Instant::now();
+    let watch = Stopwatch::start();
     within("shutdown", stage.running.shutdown(Duration::from_secs(15))).await?;
-    expect_no_later("shutdown with nothing to wait for", AT_ONCE, begin.elapsed())
+    expect_no_later("shutdown with nothing to wait for", AT_ONCE, watch.took())
 }
 
 /// L10.
@@ -124,8 +125,8 @@ async fn given_up_shutdown(stage: &Stage) -> Verdict {
     const DEADLINE: Duration = Duration::from_millis(200);
     let mut busy = stage.busy_client(Duration::from_secs(3600)).await?;
     give_up(1, stage.running.shutdown(Duration::from_secs(600))).await;
-    let begin = Instant::now();
+    let watch = Stopwatch::start();
     within("a second shutdown", stage.running.shutdown(DEADLINE)).await?;
-    expect_on_time("a second shutdown with an earlier deadline", DEADLINE, begin.elapsed())?;
+    expect_on_time("a second shutdown with an earlier deadline", DEADLINE, watch.took())?;
     busy.expect_end().await
 }
