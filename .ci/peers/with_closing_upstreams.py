@@ -48,6 +48,7 @@ class Nginx:
         self.folder, self.ports = world.folder, free_ports(2)
         certificates(world.folder)
         self.config, self.log = f"{world.folder}/closing.conf", f"{world.folder}/closing.log"
+        self.read = 0
         plain, secured = self.ports
         with contextlib.suppress(FileNotFoundError):
             os.remove(self.log)
@@ -89,11 +90,14 @@ class Nginx:
         }
 
     def lines(self):
-        """Of each request: the connection, the method, the number, the status."""
+        """Of each request since it was last asked: the connection, the method, the number, the status."""
         with open(self.log) as file:
-            found = re.findall(r"^(\d+) (\w+) (\d+) (\d+)$", file.read(), re.MULTILINE)
-        os.truncate(self.log, 0)
-        return found
+            file.seek(self.read)
+            text = file.read()
+        # The last line may not be whole yet.
+        whole = text[: text.rfind("\n") + 1]
+        self.read += len(whole)
+        return re.findall(r"^(\d+) (\w+) (\d+) (\d+)$", whole, re.MULTILINE)
 
 
 @contextlib.contextmanager
@@ -108,8 +112,10 @@ def asking(world, nginx, way, seconds, *options):
         same(process.returncode, 0, "exit status of the client")
     tally.update(json.loads(output))
     # nginx logs a request after its answer.
-    time.sleep(0.2)
-    lines = nginx.lines()
+    lines, deadline = [], time.monotonic() + 10
+    while len(lines) < tally["asked"] - len(tally["failures"]) and time.monotonic() < deadline:
+        lines += nginx.lines()
+        time.sleep(0.1)
     tally["connections"] = len({line[0] for line in lines})
     posts = collections.Counter(number for _, method, number, _ in lines if method == "POST")
     twice = [number for number, times in posts.items() if times > 1]
