@@ -43,6 +43,10 @@ pub struct ClientConfig {
     /// How long a connection is used at all. Default none.
     pub max_connection_age: Option<Duration>,
 
+    /// How often a request is sent that servers of HTTP/2 or HTTP/3 say they have not looked at, for
+    /// they end the connection or refuse the stream (RFC 9113 section 8.7). Default 8, at least 1.
+    pub max_tries: usize,
+
     /// A response's head: status line and headers, and as much for its trailers.
     /// Default 64 KiB.
     pub max_head_bytes: usize,
@@ -94,6 +98,7 @@ impl Default for ClientConfig {
             max_idle_per_host: 32,
             idle_timeout: Duration::from_secs(90),
             max_connection_age: None,
+            max_tries: 8,
             max_head_bytes: 64 * 1024,
             max_headers: 100,
             report_connection: false,

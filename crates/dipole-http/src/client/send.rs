@@ -17,9 +17,6 @@ use crate::h1::client::{Ask, Sending, exchange, upgrade};
 use crate::h2::client::{self as h2, Link, LinkOptions, Question, Repeat};
 use crate::h3::client::{self as h3, Early, Reserved};
 
-/// How often a request is sent that HTTP/2 servers have not looked at.
-const MAX_STREAM_TRIES: usize = 4;
-
 /// What the pool knows the proxy by that forwards plain requests; no authority has a space.
 const FORWARDED: &str = " forwarded";
 
@@ -228,14 +225,14 @@ impl Inner {
                         Repeat::Never => false,
                     };
                     let error = ClientError::of_http3_fault(way.addr(), fault.kind);
-                    if may_repeat && tries < MAX_STREAM_TRIES && sending.rewind() {
+                    if may_repeat && tries < self.config.max_tries && sending.rewind() {
                         // Connections of other versions that wait are none the worse.
                         continue;
                     }
                     return Err(error);
                 }
             };
-            if !may_repeat || tries >= MAX_STREAM_TRIES || !sending.rewind() {
+            if !may_repeat || tries >= self.config.max_tries || !sending.rewind() {
                 return Err(error);
             }
             preference = Preference::Fresh;

@@ -144,9 +144,20 @@ async fn what_the_server_refused_is_sent_again() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_again_and_again_is_given_up() {
-    let (near, mut far) = near_and_far();
+    let (near, mut far) = configured(|config| {
+        config.protocol = ProtocolChoice::Http2;
+        config.max_tries = 5;
+    });
     let asked = near.get();
-    let _running = FarHttp2::new(far.accept().await).await.run();
+    let mut far = FarHttp2::new(far.accept().await).await;
+    for _ in 0..5 {
+        far.next().await.refuse();
+    }
+    // A sixth time would be answered.
+    let _running = tokio::spawn(async move {
+        far.next().await.answer("hi");
+        far.run().await
+    });
     let error = bad(asked).await;
     assert_eq!(error.kind(), ClientErrorKind::Connection, "{error}");
 }
