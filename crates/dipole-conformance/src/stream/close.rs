@@ -2,23 +2,36 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use dipole_net::{Error, ErrorKind, Initiator, ReceiveStreamExt, SendStreamExt};
 
 use super::accept::Waits;
-use super::setup::{Handle, Pair, Terms, under};
+use super::setup::{Handle, Pair, Terms, both_ends};
 use super::traffic::{KIB, MIB, application, exchange, moment};
-use crate::Case;
 use crate::verdict::{Verdict, expect, expect_error, expect_error_of};
 use crate::waiting::{Task, within};
+use crate::{Case, Roughness};
 
 pub(super) const CASES: &[Case] = &[Case {
     id: "S25",
     sentence: "close_with_error(code, reason): both sides see Application{code, reason, by}; the \
                first wins; everything pending unblocks",
-    run: |subject| under(subject, one_stream, both_see_the_first_close),
+    run: |subject| {
+        Box::pin(async move {
+            let first = both_ends(&subject, &one_stream(), None, both_see_the_first_close).await;
+            match first {
+                Ok(()) => both_ends(&subject, &Terms::default(), Some(FAR), amid_a_transfer).await,
+                failed => failed,
+            }
+            .into()
+        })
+    },
 }];
+
+/// So far that a transfer has to wait for what it has sent.
+const FAR: Roughness = Roughness { delay: Duration::from_millis(25), ..Roughness::NONE };
 
 fn one_stream() -> Terms {
     Terms::both(|options| {
@@ -87,6 +100,24 @@ async fn both_see_the_first_close(Pair { conn, peer, mut place, .. }: Pair) -> V
     drop((uni_streams, theirs_too));
 
     both_at_once(place.connect().await?).await
+}
+
+/// The other end hears of it at once, however much waits to be sent.
+async fn amid_a_transfer(Pair { conn, peer, place, .. }: Pair) -> Verdict {
+    let (mut ours, theirs) = exchange(&conn, &peer).await?;
+    let writing = Task::start(async move {
+        let data = vec![0; MIB];
+        while ours.send.write_all(&data).await.is_ok() {}
+    });
+    moment().await;
+    conn.close_with_error(0x1000, b"amid");
+    let there =
+        [application(0x1000, b"amid", Initiator::Peer), application(0x1000, b"", Initiator::Peer)];
+    let closed = within("closed amid a transfer", peer.closed()).await?;
+    expect_error_of::<()>(Err(closed), &there, "closed amid a transfer")?;
+    within("the transfer's end", writing.join()).await??;
+    drop((theirs, place));
+    Ok(())
 }
 
 /// Each end keeps to one of the two closes, for good.
