@@ -6,6 +6,7 @@ pub mod dipole_app;
 #[cfg(feature = "dipole")]
 pub mod dipole_conn;
 pub mod epoll_loop;
+pub mod handled;
 pub mod handler;
 #[cfg(any(feature = "ntex-tokio", feature = "ntex-uring"))]
 pub mod ntex_app;

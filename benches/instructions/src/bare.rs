@@ -13,13 +13,13 @@ const INPUT_SIZE: usize = 16 * 1024;
 
 /// A connection whose client sends `batches` batches.
 pub fn prepare(scenario: Scenario, batches: usize) -> Prepared {
-    prepare_with(scenario, batches, || |_: &[u8]| {})
+    prepare_with(scenario, batches, || || {})
 }
 
-/// The same with some work for each request, which is given its body.
+/// The same with some work for each request.
 pub(crate) fn prepare_with<W>(scenario: Scenario, batches: usize, work: impl Fn() -> W) -> Prepared
 where
-    W: FnMut(&[u8]) + Send + 'static,
+    W: FnMut() + Send + 'static,
 {
     let answer = match scenario {
         Scenario::Post => answer(BINARY, &"x".repeat(scenario.answer_body_size())),
@@ -30,7 +30,7 @@ where
 }
 
 /// The client's batches come whole.
-async fn serve(mut client: Client, answer: Vec<u8>, depth: usize, mut work: impl FnMut(&[u8])) {
+async fn serve(mut client: Client, answer: Vec<u8>, depth: usize, mut work: impl FnMut()) {
     let blank_line = Finder::new(b"\r\n\r\n");
     let mut input = vec![0; INPUT_SIZE];
     let mut output = Vec::with_capacity(answer.len() * depth);
@@ -39,9 +39,8 @@ async fn serve(mut client: Client, answer: Vec<u8>, depth: usize, mut work: impl
         if received == 0 {
             return;
         }
-        for at in blank_line.find_iter(&input[..received]) {
-            // Only a request that comes alone has a body here.
-            work(if depth == 1 { &input[at + 4..received] } else { &[] });
+        for _ in blank_line.find_iter(&input[..received]) {
+            work();
             output.extend_from_slice(&answer);
         }
         client.write_all(&output).await.expect("the client does not break off");

@@ -1,5 +1,6 @@
 //! `bare`, which also makes a request with its field map, calls the handler of the others, and drops
-//! what it answers: the price of the types of the crate `http`, and of the handler.
+//! what it answers: the price of the types of the crate `http`, and of the handler. A request's body
+//! is there already, for free.
 
 use std::hint::black_box;
 use std::pin::pin;
@@ -10,14 +11,28 @@ use http_body_util::Full;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Uri};
 
+use crate::scenario::ECHO;
 use crate::{Prepared, Scenario, bare, handler};
 
 /// A connection whose client sends `batches` batches.
 pub fn prepare(scenario: Scenario, batches: usize) -> Prepared {
+    prepare_with(scenario, batches, || handler::answer)
+}
+
+/// The same with another handler.
+pub(crate) fn prepare_with<H, F>(
+    scenario: Scenario,
+    batches: usize,
+    handler: impl Fn() -> H,
+) -> Prepared
+where
+    H: FnMut(Request<Full<Bytes>>) -> F + Send + 'static,
+    F: Future,
+{
     let fields = fields_of(scenario);
     let work = || {
-        let fields = fields.clone();
-        move |body: &[u8]| handle(scenario, &fields, body)
+        let (fields, mut handler) = (fields.clone(), handler());
+        move || handle(request(scenario, &fields), &mut handler)
     };
     bare::prepare_with(scenario, batches, work)
 }
@@ -38,14 +53,22 @@ fn fields_of(scenario: Scenario) -> HeaderMap {
 }
 
 /// A copy of a map that is there is the cheapest way to a request's field map.
-fn handle(scenario: Scenario, fields: &HeaderMap, body: &[u8]) {
-    let mut request = Request::new(Full::new(Bytes::copy_from_slice(body)));
+fn request(scenario: Scenario, fields: &HeaderMap) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::default());
     *request.headers_mut() = fields.clone();
     if scenario == Scenario::Post {
+        *request.body_mut() = Full::new(Bytes::from_static(ECHO));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = Uri::from_static("/echo");
     }
-    let handled = pin!(handler::answer(black_box(request)));
+    request
+}
+
+fn handle<F: Future>(
+    request: Request<Full<Bytes>>,
+    handler: &mut impl FnMut(Request<Full<Bytes>>) -> F,
+) {
+    let handled = pin!(handler(black_box(request)));
     match handled.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(response) => drop(black_box(response)),
         Poll::Pending => unreachable!("the whole body is there"),

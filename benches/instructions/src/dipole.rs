@@ -1,10 +1,10 @@
 //! Dipole's server, on a network library that knows one connection: that of `dipole-io` over the
-//! same client.
+//! same client. With a plain service, and with axum's `Router`.
 
 use std::sync::Mutex;
 use std::task::{Context, Poll};
 
-use dipole_http::Server;
+use dipole_http::{HttpService, Server};
 use dipole_io::{BufferPool, IoConn};
 use dipole_net::{
     Addr, Capabilities, Connection, Incoming, ListenOptions, Listener, Result, Transport,
@@ -14,13 +14,25 @@ use crate::{Client, Prepared, Scenario, handler};
 
 /// A connection whose client sends `batches` batches.
 pub fn prepare(scenario: Scenario, batches: usize) -> Prepared {
-    Prepared::new(|client| Box::pin(serve(client)), scenario, batches)
+    let serve = |client| Box::pin(serve(client, tower::service_fn(handler::answer))) as _;
+    Prepared::new(serve, scenario, batches)
 }
 
-async fn serve(mut client: Client) {
+/// The same with the `Router` of `axum`.
+pub mod with_axum {
+    use super::{Prepared, Scenario, serve};
+    use crate::routes::router;
+
+    /// A connection whose client sends `batches` batches.
+    pub fn prepare(scenario: Scenario, batches: usize) -> Prepared {
+        Prepared::new(|client| Box::pin(serve(client, router())), scenario, batches)
+    }
+}
+
+async fn serve(mut client: Client, service: impl HttpService) {
     let dropped = client.dropped();
     let network = OneConnection(Mutex::new(Some(client)));
-    Server::new(tower::service_fn(handler::answer))
+    Server::new(service)
         .listen(Addr::Unnamed, network)
         .spawn()
         .expect("there is nothing to bind");

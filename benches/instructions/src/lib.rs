@@ -5,7 +5,9 @@
 //! hands out the next request. What is counted is thus the server, and one turn of the tokio task
 //! that it runs in.
 
+pub mod axum;
 pub mod bare;
+pub mod bare_axum;
 pub mod bare_http;
 mod client;
 #[cfg(feature = "dipole")]
@@ -13,6 +15,7 @@ pub mod dipole;
 mod handler;
 pub mod hyper;
 mod prepared;
+mod routes;
 mod scenario;
 
 pub use client::Client;

@@ -15,7 +15,8 @@ pub enum Scenario {
     Pipelined,
 }
 
-const ECHO_SIZE: usize = 4096;
+/// What is posted.
+pub(crate) const ECHO: &[u8] = &[b'x'; 4096];
 const PIPELINE_DEPTH: usize = 16;
 const HOST: &str = "Host: 127.0.0.1:8888";
 
@@ -60,8 +61,9 @@ impl Scenario {
             Self::Hello | Self::Pipelined => format!("GET / HTTP/1.1\r\n{HOST}\r\n\r\n"),
             Self::Browser => format!("GET / HTTP/1.1\r\n{}\r\n\r\n", BROWSER_HEADERS.join("\r\n")),
             Self::Post => format!(
-                "POST /echo HTTP/1.1\r\n{HOST}\r\nContent-Length: {ECHO_SIZE}\r\n\r\n{}",
-                "x".repeat(ECHO_SIZE)
+                "POST /echo HTTP/1.1\r\n{HOST}\r\nContent-Length: {}\r\n\r\n{}",
+                ECHO.len(),
+                String::from_utf8_lossy(ECHO)
             ),
         };
         request.repeat(self.depth()).into()
@@ -70,7 +72,7 @@ impl Scenario {
     /// The size of the body of each answer.
     pub fn answer_body_size(self) -> usize {
         match self {
-            Self::Post => ECHO_SIZE,
+            Self::Post => ECHO.len(),
             Self::Hello | Self::Browser | Self::Pipelined => HELLO.len(),
         }
     }

@@ -68,7 +68,9 @@ pub struct ServerConfig {
     /// Header sections that a worker remembers for a listener, each with its last request line, so
     /// that clients which repeat theirs from request to request are not parsed again; 0 remembers
     /// none. Each takes up to 2 KiB and about as much again for its parsed form, and stays in
-    /// memory, with cookies and credentials in it, until another takes its place. Default 64.
+    /// memory, with cookies and credentials in it, until another takes its place. As many heads of
+    /// answers are remembered, so that a service that repeats its fields has them written once: up to
+    /// 1 KiB each, and none with `set-cookie` or a value marked as sensitive. Default 64.
     pub remembered_heads: usize,
 
     /// What answers over TLS say of HTTP/3. Default: what is really bound.

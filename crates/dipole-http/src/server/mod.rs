@@ -3,6 +3,7 @@
 mod accept;
 mod alt_svc;
 mod answer;
+mod answers;
 mod arriving;
 mod connection;
 mod date;
@@ -33,6 +34,7 @@ use self::alt_svc::{Advertised, Bound};
 
 pub use self::alt_svc::AltSvc;
 pub use self::answer::{Answer, AnswerBody};
+pub(crate) use self::answers::Answers;
 pub(crate) use self::deadline::Deadline;
 pub(crate) use self::excess::Excess;
 pub use self::exchanges::Exchanges;

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 use super::Hooks;
 use super::accept::{Gate, Limits};
 use super::alt_svc::Advertised;
-use super::date::{self, DateCache};
+use super::answers::Answers;
+use super::date;
 use super::generations::Generations;
 use super::registry::Registry;
 use super::stats::Counters;
@@ -33,7 +34,7 @@ pub(crate) struct Worker {
     pub(super) network: &'static str,
     pub(super) limits: Arc<Limits>,
     advertised: Advertised,
-    date: DateCache,
+    answers: Mutex<Answers>,
     head_memo: Mutex<HeadMemo>,
 }
 
@@ -48,7 +49,7 @@ impl Worker {
             registry,
             network,
             advertised: Arc::clone(&self.advertised),
-            date: DateCache::new(Instant::now()),
+            answers: Mutex::new(Answers::new(self.config.remembered_heads, Instant::now())),
             head_memo: Mutex::new(HeadMemo::new(self.config.remembered_heads)),
         })
     }
@@ -58,8 +59,17 @@ impl Worker {
         self.advertised.get()
     }
 
+    /// What its answers have alike, with the date at `now`.
+    #[inline]
+    pub(crate) fn answers(&self, now: Instant) -> MutexGuard<'_, Answers> {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.date.update(now);
+        answers
+    }
+
+    /// The line of a `date` field at `now`.
     pub(crate) fn date(&self, now: Instant) -> DateLine {
-        self.date.at(now)
+        *self.answers(now).date.line()
     }
 
     pub(crate) fn date_value(&self, now: Instant) -> HeaderValue {
@@ -106,7 +116,7 @@ impl Group {
             registry,
             network,
             advertised,
-            date: DateCache::new(Instant::now()),
+            answers: Mutex::new(Answers::new(self.config.remembered_heads, Instant::now())),
             head_memo: Mutex::new(HeadMemo::new(self.config.remembered_heads)),
         })
     }

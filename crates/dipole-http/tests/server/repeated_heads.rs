@@ -1,9 +1,10 @@
-//! Clients that send the same fields from request to request, which a server may remember.
+//! Clients that send the same fields from request to request, and services that answer with the same
+//! ones, which a server may remember.
 
 use dipole_http::{Body, HttpService};
-use http::Request;
+use http::{Request, Response};
 
-use crate::support::{Site, handler, secs, text};
+use crate::support::{Site, by_hand, handler, secs, text};
 
 /// Answers with all that it was asked.
 fn mirror() -> impl HttpService {
@@ -85,5 +86,52 @@ async fn a_bad_head_after_one_that_is_remembered_is_refused_as_ever() {
         assert_eq!(expected.matches("200 OK").count(), 3, "{expected}");
         assert!(expected.contains("connection: close"), "{expected}");
         assert_eq!(answers(64, &pieces).await, expected);
+    }
+}
+
+/// Answers whose fields are alike, and whose bodies and ends are not.
+fn various() -> impl HttpService {
+    handler(async |request: Request<Body>| {
+        let response = Response::builder().header("content-type", "a/b").header("x-a", "1");
+        let (response, body) = match request.uri().path() {
+            "/204" => (response.status(204), Body::empty()),
+            "/404" => (response.status(404), "not there".into()),
+            "/other" => (response.header("x-a", "2"), "x".into()),
+            "/own" => (response.header("content-length", "3"), "own".into()),
+            "/owned" => (response.header("content-length", "5"), "owned".into()),
+            "/streamed" => {
+                let (feed, body) = by_hand();
+                feed.data("streamed");
+                (response, Body::new(body))
+            }
+            path => (response, Body::from(path.to_owned())),
+        };
+        response.body(body).expect("a response")
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_with_the_same_fields_have_their_own_bodies_and_ends() {
+    let paths = ["/", "/1", "/12", "/204", "/404", "/other", "/own", "/owned", "/streamed"];
+    let get = |path: &&str| format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+    let head = |path: &&str| format!("HEAD {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+    let kept = |path: &&str| format!("GET {path} HTTP/1.0\r\nconnection: keep-alive\r\n\r\n");
+    let each_thrice: Vec<_> = paths.iter().flat_map(|path| [path; 3]).collect();
+    let old: Vec<_> = paths[..3].iter().map(kept).collect();
+    let requests = each_thrice.iter().map(|path| get(path)).collect::<String>()
+        + &paths.iter().map(get).collect::<String>()
+        + &paths.iter().map(head).collect::<String>()
+        + &old.concat().repeat(2)
+        + "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let answers = async |remembered_heads| {
+        let site = Site::configured(various(), |config| config.remembered_heads = remembered_heads);
+        let mut peer = site.connect().await;
+        peer.try_send(&requests).await;
+        peer.rest().await.0
+    };
+    let expected = answers(0).await;
+    assert_eq!(expected.matches("HTTP/1.1 ").count(), 5 * paths.len() + 7);
+    for remembered_heads in [1, 2, 64] {
+        assert_eq!(answers(remembered_heads).await, expected, "{remembered_heads}");
     }
 }

@@ -5,6 +5,7 @@
 
 use http::{HeaderMap, Method, StatusCode};
 
+use super::answer_memo::Known;
 use super::fields::content_length;
 use super::trailers;
 
@@ -90,53 +91,96 @@ fn is_of_connection(name: &str) -> bool {
 /// The `date` field's line, with its line end.
 pub(crate) type DateLine = [u8; 37];
 
+/// The start of a response's head: what depends neither on its body nor on the connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Start<'a> {
+    /// As it was written before.
+    Known(&'a [u8]),
+    /// Status line, fields and date; `own` is of these fields.
+    New { status: StatusCode, headers: &'a HeaderMap, own: OwnFields, date: &'a [u8] },
+}
+
+impl<'a> Start<'a> {
+    /// The start with these, and what the application's fields say.
+    #[inline]
+    pub(crate) fn of(
+        known: Option<Known<'a>>,
+        status: StatusCode,
+        headers: &'a HeaderMap,
+        date: &'a DateLine,
+    ) -> (Self, OwnFields) {
+        if let Some(known) = known {
+            return (Self::Known(known.start()), known.own);
+        }
+        let own = OwnFields::of(headers);
+        // RFC 9110 6.6.1: an application may say itself when its answer was made.
+        let date = if own.has_date { &[][..] } else { date };
+        (Self::New { status, headers, own, date }, own)
+    }
+
+    #[inline(always)]
+    fn len(&self) -> usize {
+        match self {
+            Self::Known(text) => text.len(),
+            Self::New { status, own, date, .. } => {
+                let mut count = Count(own.len + date.len());
+                write_status_line(*status, &mut count);
+                count.0
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn fill(&self, fill: &mut Fill<'_>) {
+        match self {
+            Self::Known(text) => fill.put(text),
+            Self::New { status, headers, own, date } => {
+                write_status_line(*status, fill);
+                for (name, value) in *headers {
+                    let name = name.as_str();
+                    if !own.is_held_back || !is_of_connection(name) {
+                        fill.put_field(name.as_bytes(), value.as_bytes());
+                    }
+                }
+                fill.put(date);
+            }
+        }
+    }
+}
+
 /// The head of a response.
 #[derive(Debug)]
 pub(crate) struct ResponseEncoder<'a> {
-    status: StatusCode,
-    headers: &'a HeaderMap,
-    own: OwnFields,
+    start: Start<'a>,
     framing: Framing,
     persistence: Persistence,
-    date: &'a [u8],
 }
 
 impl<'a> ResponseEncoder<'a> {
-    /// `own` is of these headers. `date` is `None` when the application has set it, or there is no
-    /// clock (RFC 9110 section 6.6.1).
     #[inline]
-    pub(crate) fn new(
-        status: StatusCode,
-        headers: &'a HeaderMap,
-        own: OwnFields,
-        framing: Framing,
-        persistence: Persistence,
-        date: Option<&'a DateLine>,
-    ) -> Self {
-        let date = date.map_or(&[][..], |date| date);
-        Self { status, headers, own, framing, persistence, date }
+    pub(crate) fn new(start: Start<'a>, framing: Framing, persistence: Persistence) -> Self {
+        Self { start, framing, persistence }
     }
 
     /// How many bytes [`encode`](Self::encode) fills.
     #[inline]
     pub(crate) fn encoded_len(&self) -> usize {
-        let mut count = Count(self.own.len);
-        write_status_line(self.status, &mut count);
+        let mut count = Count(self.start_len());
         self.write_rest(&mut count);
         count.0
+    }
+
+    /// How many of them its start has.
+    #[inline]
+    pub(crate) fn start_len(&self) -> usize {
+        self.start.len()
     }
 
     /// Fills `out`, of exactly [`encoded_len`](Self::encoded_len) bytes.
     #[inline]
     pub(crate) fn encode(&self, out: &mut [u8]) {
         let mut fill = Fill(out);
-        write_status_line(self.status, &mut fill);
-        for (name, value) in self.headers {
-            let name = name.as_str();
-            if !self.own.is_held_back || !is_of_connection(name) {
-                write_field(name.as_bytes(), value.as_bytes(), &mut fill);
-            }
-        }
+        self.start.fill(&mut fill);
         self.write_rest(&mut fill);
         debug_assert!(fill.0.is_empty(), "the length was another");
     }
@@ -145,7 +189,6 @@ impl<'a> ResponseEncoder<'a> {
     fn write_rest(&self, sink: &mut impl Sink) {
         write_framing(self.framing, sink);
         write_persistence(self.persistence, sink);
-        sink.put(self.date);
         sink.put(b"\r\n");
     }
 }
@@ -426,19 +469,13 @@ mod tests {
             ("connection", "x"),
             ("set-cookie", "b"),
         ]);
-        let encoder = ResponseEncoder::new(
-            StatusCode::OK,
-            &headers,
-            OwnFields::of(&headers),
-            Framing::Length(1234567890),
-            Persistence::Close,
-            Some(DATE),
-        );
+        let (start, _) = Start::of(None, StatusCode::OK, &headers, DATE);
+        let encoder = ResponseEncoder::new(start, Framing::Length(1234567890), Persistence::Close);
         assert_eq!(
             response(&encoder),
             "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nset-cookie: a\r\nset-cookie: b\r\n\
-             content-length: 1234567890\r\nconnection: close\r\n\
-             date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n"
+             date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+             content-length: 1234567890\r\nconnection: close\r\n\r\n"
         );
     }
 
@@ -463,14 +500,9 @@ mod tests {
             ),
         ] {
             let status = StatusCode::from_u16(status).expect("a status");
-            let encoder = ResponseEncoder::new(
-                status,
-                &none,
-                OwnFields::of(&none),
-                framing,
-                persistence,
-                None,
-            );
+            let own = OwnFields::of(&none);
+            let start = Start::New { status, headers: &none, own, date: b"" };
+            let encoder = ResponseEncoder::new(start, framing, persistence);
             assert_eq!(response(&encoder), format!("HTTP/1.1 {text}"));
         }
     }
@@ -554,14 +586,8 @@ mod tests {
         assert!(!facts.keep_alive);
         assert_eq!(parsed.headers().get_all("x-a"), headers.get_all("x-a"));
 
-        let encoder = ResponseEncoder::new(
-            StatusCode::CREATED,
-            &headers,
-            OwnFields::of(&headers),
-            Framing::Chunked,
-            own,
-            Some(DATE),
-        );
+        let (start, _) = Start::of(None, StatusCode::CREATED, &headers, DATE);
+        let encoder = ResponseEncoder::new(start, Framing::Chunked, own);
         let out = self::response(&encoder).into_bytes();
         let shape = HeadScan::default().find_end(&out, &limits).expect("good").expect("whole");
         let parsed = response::parse_response(&out.into(), &shape, &Method::GET).expect("good");

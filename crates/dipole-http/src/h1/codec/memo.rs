@@ -18,7 +18,7 @@ use super::fields::{self, Facts, Lines};
 use super::head::{HeadLimits, HeadShape, LineEnds};
 use super::reject::Reject;
 use super::request::{self, RequestFacts};
-use super::scan;
+use super::scan::{self, hash};
 
 /// What is remembered as one text: longer sections are not, in bytes.
 const MAX_TEXT: usize = 2 * 1024;
@@ -253,25 +253,6 @@ impl KnownLine {
         }
         *request.version_mut() = self.version;
     }
-}
-
-/// A hash of some bytes.
-fn hash(bytes: &[u8]) -> u32 {
-    let (blocks, rest) = bytes.as_chunks::<16>();
-    let hash = blocks.iter().fold(bytes.len() as u64, mix);
-    let hash = mix(hash, &scan::block(rest, 0));
-    (hash >> 32) as u32 ^ hash as u32
-}
-
-/// The hash of what `hash` is of, and of 16 bytes more.
-#[inline]
-fn mix(hash: u64, block: &[u8; 16]) -> u64 {
-    const ODD: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03];
-    let (words, _) = block.as_chunks::<8>();
-    let first = u64::from_le_bytes(words[0]) ^ ODD[0] ^ hash;
-    let second = u64::from_le_bytes(words[1]) ^ ODD[1];
-    let product = u128::from(first) * u128::from(second);
-    product as u64 ^ (product >> 64) as u64
 }
 
 #[cfg(test)]

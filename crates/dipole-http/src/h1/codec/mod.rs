@@ -8,14 +8,16 @@
 //! | [`target`] | the four forms of a request target, and `Host` |
 //! | [`fields`] | the field lines of a head or of trailers into a `HeaderMap` |
 //! | [`memo`] | field sections that came before are not parsed again |
+//! | [`answer_memo`] | heads of answers that went before are not written again |
 //! | [`names`] | well-known field names without hashing or allocation |
 //! | [`framing`] | where the body ends (RFC 9112 section 6.3) |
 //! | [`chunked`] | the chunked coding, decoded over borrowed bytes |
 //! | [`trailers`] | which fields may come after a body |
 //! | [`encode`] | heads, chunks and trailers into bytes |
 //! | [`reject`] | why a message is refused, and the answer that says so |
-//! | [`scan`] | finds one byte, fast |
+//! | [`scan`] | finds one byte, fast, and hashes |
 
+pub(crate) mod answer_memo;
 pub(crate) mod chunked;
 pub(crate) mod encode;
 pub(crate) mod fields;

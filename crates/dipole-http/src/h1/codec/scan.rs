@@ -1,4 +1,4 @@
-//! Finds one byte, in code short enough to be inlined: the lines of a head are short.
+//! Finds one byte, in code short enough to be inlined: the lines of a head are short. And a hash.
 
 /// Where `byte` first is in `hay`.
 #[inline]
@@ -78,6 +78,25 @@ impl Iterator for Places {
 pub(super) fn is_in(block: &[u8; 16], byte: u8) -> bool {
     // No early end: that is what lets the compiler compare 16 bytes at once.
     block.iter().fold(false, |found, &b| found | (b == byte))
+}
+
+/// A hash of some bytes.
+pub(super) fn hash(bytes: &[u8]) -> u32 {
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    let hash = blocks.iter().fold(bytes.len() as u64, mix);
+    let hash = mix(hash, &block(rest, 0));
+    (hash >> 32) as u32 ^ hash as u32
+}
+
+/// The hash of what `hash` is of, and of 16 bytes more.
+#[inline]
+fn mix(hash: u64, block: &[u8; 16]) -> u64 {
+    const ODD: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03];
+    let (words, _) = block.as_chunks::<8>();
+    let first = u64::from_le_bytes(words[0]) ^ ODD[0] ^ hash;
+    let second = u64::from_le_bytes(words[1]) ^ ODD[1];
+    let product = u128::from(first) * u128::from(second);
+    product as u64 ^ (product >> 64) as u64
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::{Body, BoxError, WhenClientLeaves};
 
 impl Connection {
     /// Notes what the response will depend on, and gives the request its body.
-    #[inline]
+    #[inline(always)]
     pub(super) fn accept_request(
         &mut self,
         request: &mut Request<Body>,

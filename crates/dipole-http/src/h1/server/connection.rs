@@ -67,7 +67,7 @@ impl Connection {
     }
 
     /// Waits for the first byte of a request; false when there will be none.
-    pub(super) async fn wait_for_request(&mut self) -> bool {
+    pub(super) fn wait_for_request(&mut self) -> impl Future<Output = bool> {
         poll_fn(|cx| {
             match self.conn.poll_fill(cx, 1) {
                 Poll::Ready(filled) => return Poll::Ready(filled.is_ok()),
@@ -81,7 +81,6 @@ impl Connection {
                 false
             })
         })
-        .await
     }
 
     /// Gives back what an idle connection has no use for, and begins its idle time.

@@ -13,7 +13,7 @@ use crate::h1::codec::request::RequestFacts;
 
 impl Connection {
     /// Reads one head into `request`, whose fields are empty.
-    #[inline]
+    #[inline(always)]
     pub(super) fn poll_head(
         &mut self,
         scan: &mut HeadScan,
@@ -26,6 +26,18 @@ impl Connection {
         {
             return Poll::Ready(facts);
         }
+        self.poll_new_head(limits, scan, request, cx)
+    }
+
+    /// Reads a head that is not known; out of the way of those that are.
+    #[inline(never)]
+    fn poll_new_head(
+        &mut self,
+        limits: &HeadLimits,
+        scan: &mut HeadScan,
+        request: &mut Request<Body>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<RequestFacts, Stop>> {
         loop {
             if let Some(shape) = scan.find_end(self.conn.buffered(), limits)? {
                 if let Some(successor) = self.successor(&shape) {
@@ -52,7 +64,7 @@ impl Connection {
     }
 
     /// Reads a head that is whole and whose fields are those of the last one.
-    #[inline]
+    #[inline(always)]
     fn recall_head(
         &mut self,
         limits: &HeadLimits,

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use dipole_net::ConnExt;
 use http::{Response, StatusCode, Version, header};
 use http_body::Body as HttpBody;
 
@@ -11,8 +12,8 @@ use super::exchange::{Asked, Kind};
 use super::request_body::RequestBody;
 use super::stop::{Stop, Timeout};
 use crate::h1::body_writer::BodyWriter;
-use crate::h1::codec::encode::{Framing, OwnFields, Persistence, ResponseEncoder};
-use crate::server::Phase;
+use crate::h1::codec::encode::{Framing, OwnFields, Persistence, ResponseEncoder, Start};
+use crate::server::{Answers, Phase};
 
 impl Connection {
     /// Queues the response's head, and says how its body is sent. Settles whether the connection
@@ -30,7 +31,11 @@ impl Connection {
         {
             response.headers_mut().entry(header::ALT_SVC).or_insert_with(|| alt_svc.clone());
         }
-        let own = OwnFields::of(response.headers());
+        let now = self.now();
+        let (status, headers) = (response.status(), response.headers());
+        let Answers { date, memo } = &mut *self.worker.answers(now);
+        let known = memo.find(status, headers, date.line());
+        let (start, own) = Start::of(known, status, headers, date.line());
         let (framing, writer) = framing(response, own, asked)?;
         asked.keep_alive = asked.keep_alive
             && !own.close
@@ -43,17 +48,17 @@ impl Connection {
             (true, Version::HTTP_10) => Persistence::KeepAlive,
             (true, _) => Persistence::Unsaid,
         };
-        let now = self.now();
-        let date = (!own.has_date).then(|| self.worker.date(now));
-        let head = ResponseEncoder::new(
-            response.status(),
-            response.headers(),
-            own,
-            framing,
-            persistence,
-            date.as_ref(),
-        );
-        head.encode(self.conn.malloc(head.encoded_len()));
+        if let Some(whole) = known.and_then(|known| known.whole(framing, persistence)) {
+            self.conn.put(whole);
+        } else {
+            let is_new = known.is_none();
+            let head = ResponseEncoder::new(start, framing, persistence);
+            let (start_len, text) = (head.start_len(), self.conn.malloc(head.encoded_len()));
+            head.encode(text);
+            if is_new {
+                memo.note(status, headers, own, (text, start_len), (framing, persistence));
+            }
+        }
         self.stage = Stage::Responding;
         Ok(writer)
     }
