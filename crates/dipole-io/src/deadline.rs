@@ -10,16 +10,21 @@ use tokio::time::Sleep;
 /// the one that waits (S12). Without a deadline, or with nothing waiting, it holds no timer.
 #[derive(Debug, Default)]
 pub struct StreamDeadline {
-    deadline: Option<Instant>,
-    running: Option<Pin<Box<Sleep>>>,
+    /// On the heap: most halves have none, and an idle connection holds several of them.
+    limit: Option<Box<Limit>>,
     waiting: Option<Waker>,
+}
+
+#[derive(Debug)]
+struct Limit {
+    at: Instant,
+    running: Option<Pin<Box<Sleep>>>,
 }
 
 impl StreamDeadline {
     /// Acts at once: whoever waits is woken, to look at it.
     pub fn set(&mut self, deadline: Option<Instant>) {
-        self.deadline = deadline;
-        self.running = None;
+        self.limit = deadline.map(|at| Box::new(Limit { at, running: None }));
         self.wake();
     }
 
@@ -33,18 +38,18 @@ impl StreamDeadline {
     /// To be called when the operation is pending; ready when the deadline has passed, and then
     /// the operation has ended.
     pub fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.deadline else {
+        let Some(limit) = &mut self.limit else {
             self.wait(cx);
             return Poll::Pending;
         };
-        let deadline = tokio::time::Instant::from_std(deadline);
+        let deadline = tokio::time::Instant::from_std(limit.at);
         // A timer would take its resolution to say so.
         if deadline <= tokio::time::Instant::now() {
             self.end();
             return Poll::Ready(());
         }
         let running =
-            self.running.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            limit.running.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         match running.as_mut().poll(cx) {
             Poll::Ready(()) => {
                 self.end();
@@ -59,7 +64,9 @@ impl StreamDeadline {
 
     /// To be called when the operation is ready.
     pub fn end(&mut self) {
-        self.running = None;
+        if let Some(limit) = &mut self.limit {
+            limit.running = None;
+        }
         self.waiting = None;
     }
 

@@ -25,7 +25,8 @@ pub(crate) struct QuinnConn {
     local: SocketAddr,
     /// `None` when it was over before there was a connection.
     handshake: Option<Arc<Handshake>>,
-    tls: OnceLock<TlsInfo>,
+    /// On the heap, and once it is asked for: idle connections are many, and servers seldom ask.
+    tls: OnceLock<Box<TlsInfo>>,
     ending: Arc<Ending>,
     has_datagrams: bool,
     streams: Arrivals<quinn::SendStream>,
@@ -194,9 +195,9 @@ impl StreamConn for QuinnConn {
         let is_over = self.handshake.as_ref().is_none_or(|handshake| handshake.is_over());
         if self.tls.get().is_none() && is_over {
             let info = tls_info(&self.inner)?;
-            return Some(self.tls.get_or_init(|| info));
+            return Some(self.tls.get_or_init(|| Box::new(info)));
         }
-        self.tls.get()
+        self.tls.get().map(|info| &**info)
     }
 
     fn datagrams(&self) -> Option<&dyn Datagrams> {

@@ -1,6 +1,6 @@
 //! What the endpoint's events tell of a connection, beyond what its calls do.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -162,7 +162,7 @@ impl Known {
 struct Windows {
     own: u64,
     initial: InitialWindows,
-    streams: HashMap<u64, Arc<Window>>,
+    streams: BTreeMap<u64, Arc<Window>>,
     /// Of streams that the peer has raised before this end had a look at them: no more than it may
     /// open, for s2n-quic ends a connection that goes beyond.
     early: BTreeMap<u64, u64>,
@@ -175,7 +175,7 @@ impl Windows {
         Self {
             own,
             initial: InitialWindows::default(),
-            streams: HashMap::new(),
+            streams: BTreeMap::new(),
             early: BTreeMap::new(),
             next: [0, 1, 2, 3],
         }
@@ -225,6 +225,11 @@ struct WindowState {
 impl Window {
     fn new(limit: u64) -> Self {
         Self { state: Mutex::new(WindowState { limit, writing: None, stopping: None }) }
+    }
+
+    /// How many bytes may follow the first `sent`.
+    pub(crate) fn room(&self, sent: u64) -> u64 {
+        self.state().limit.saturating_sub(sent)
     }
 
     /// Ready with how many bytes may follow the first `sent`; pending while there are none.

@@ -44,6 +44,7 @@ mod datagrams;
 #[path = "no_datagrams.rs"]
 mod datagrams;
 mod dialer;
+mod ending;
 mod error;
 mod events;
 mod known;

@@ -23,11 +23,21 @@ pub(crate) struct S2nReceive {
 enum State {
     Open,
     /// Read ahead of its reader, to know that there is something.
-    Begun(Bytes),
+    Begun {
+        first: Bytes,
+        next: Next,
+    },
     /// The peer has ended it.
     Ended,
     /// One end has broken it off.
     Broken(Error),
+}
+
+/// What comes after the first piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Open,
+    Ended,
 }
 
 impl S2nReceive {
@@ -39,22 +49,28 @@ impl S2nReceive {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
         match &mut self.state {
             State::Open => {}
-            State::Begun(bytes) => {
-                let bytes = std::mem::take(bytes);
-                self.state = State::Open;
-                return Poll::Ready(Ok(Some(bytes)));
+            State::Begun { first, next } => {
+                let first = std::mem::take(first);
+                self.state = match next {
+                    Next::Open => State::Open,
+                    Next::Ended => State::Ended,
+                };
+                return Poll::Ready(Ok(Some(first)));
             }
             State::Ended => return Poll::Ready(Ok(None)),
             State::Broken(error) => return Poll::Ready(Err(error.clone())),
         }
-        self.inner.poll_receive(cx).map(|read| match read {
-            Ok(Some(bytes)) => Ok(Some(bytes)),
-            Ok(None) => {
-                self.state = State::Ended;
-                Ok(None)
+        let mut bytes = Bytes::new();
+        match ready!(self.inner.poll_receive_vectored(std::slice::from_mut(&mut bytes), cx)) {
+            // What is not open any more has ended in order: after a reset there is an error here.
+            Ok((count, is_open)) => {
+                if !is_open || count == 0 {
+                    self.state = State::Ended;
+                }
+                Poll::Ready(Ok((count > 0).then_some(bytes)))
             }
-            Err(error) => Err(self.error(error)),
-        })
+            Err(error) => Poll::Ready(Err(self.error(error))),
+        }
     }
 
     fn error(&mut self, error: StreamError) -> Error {
@@ -76,7 +92,10 @@ impl S2nReceive {
 impl Arriving for S2nReceive {
     fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match ready!(self.poll_next(cx)) {
-            Ok(Some(bytes)) => self.state = State::Begun(bytes),
+            Ok(Some(first)) => {
+                let next = if let State::Ended = self.state { Next::Ended } else { Next::Open };
+                self.state = State::Begun { first, next };
+            }
             Ok(None) => {}
             Err(_) if matches!(self.state, State::Broken(_)) => {}
             // The connection's error comes to whoever accepts, not as a stream.
@@ -97,7 +116,7 @@ impl ReceiveStream for S2nReceive {
     }
 
     fn cancel_read(&mut self, code: u64) {
-        if let State::Open | State::Begun(_) = self.state {
+        if let State::Open | State::Begun { .. } = self.state {
             // Refused when the peer has ended it meanwhile: then there is nothing to stop.
             _ = self.inner.stop_sending(application_code(code));
             self.state = State::Broken(broken_here(code));
@@ -112,7 +131,7 @@ impl ReceiveStream for S2nReceive {
 
 impl Drop for S2nReceive {
     fn drop(&mut self) {
-        if let State::Open | State::Begun(_) = self.state {
+        if let State::Open | State::Begun { .. } = self.state {
             _ = self.inner.stop_sending(application_code(0));
         }
     }

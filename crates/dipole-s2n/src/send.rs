@@ -1,6 +1,5 @@
 //! Sending a stream.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -9,11 +8,15 @@ use bytes::Bytes;
 use dipole_io::{StreamDeadline, broken_here};
 use dipole_net::{Error, ErrorKind, Result, SendStream};
 use s2n_quic::stream::{Error as StreamError, SendStream as Inner};
-use tokio::sync::oneshot;
 
 use crate::conn::Shared;
+use crate::ending::Ending;
 use crate::error::application_code;
 use crate::known::Window;
+
+/// A piece up to this size is given to s2n-quic where it has any room at all, without a question
+/// before: a stream may hold so much more than its `send_window`, in bytes.
+const SMALL: usize = 4096;
 
 /// A sending half on s2n-quic.
 pub(crate) struct S2nSend {
@@ -30,13 +33,10 @@ pub(crate) struct S2nSend {
     taken: u64,
 }
 
-#[derive(Debug)]
 enum State {
     Open,
     /// Ended in order; the peer may not have all of it yet.
-    Closed(oneshot::Receiver<Result<(), StreamError>>),
-    /// Ended in order, and the peer has all of it.
-    Whole,
+    Closed(Arc<Ending>),
     /// One end has broken it off.
     Broken(Error),
 }
@@ -54,7 +54,7 @@ impl S2nSend {
     fn check(&self) -> Result<()> {
         match &self.state {
             State::Open => Ok(()),
-            State::Closed(_) | State::Whole => Err(ErrorKind::Closed.into()),
+            State::Closed(_) => Err(ErrorKind::Closed.into()),
             State::Broken(error) => Err(error.clone()),
         }
     }
@@ -82,17 +82,35 @@ impl S2nSend {
         }
     }
 
+    /// True when all of so many bytes may be given to s2n-quic in one go.
+    fn is_small(&self, length: usize) -> bool {
+        length <= SMALL && self.window.room(self.taken) >= length as u64
+    }
+
+    /// Gives all of `data`, or nothing.
+    fn poll_whole(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<usize>> {
+        let Some(inner) = &mut self.inner else {
+            return Poll::Ready(Err(ErrorKind::Closed.into()));
+        };
+        let length = data.len();
+        let given = match inner.poll_send(data, cx) {
+            Poll::Ready(Ok(())) => {
+                self.taken += length as u64;
+                Poll::Ready(Ok(length))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.error(error))),
+            Poll::Pending => Poll::Pending,
+        };
+        self.deadline.bound(cx, given, || Err(ErrorKind::TimedOut.into()))
+    }
+
     /// Takes from the front of `length` bytes what there is room for.
-    fn poll_take(
+    fn poll_some(
         &mut self,
         cx: &mut Context<'_>,
         length: usize,
         take: impl FnOnce(usize) -> Bytes,
     ) -> Poll<Result<usize>> {
-        self.check()?;
-        if length == 0 {
-            return Poll::Ready(Ok(0));
-        }
         let room = match self.poll_room(cx) {
             Poll::Ready(room) => room?,
             Poll::Pending => {
@@ -135,29 +153,35 @@ impl SendStream for S2nSend {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize>> {
-        self.poll_take(cx, data.len(), |room| Bytes::copy_from_slice(&data[..room]))
+        self.check()?;
+        match data.len() {
+            0 => Poll::Ready(Ok(0)),
+            length if self.is_small(length) => {
+                self.poll_whole(cx, &mut Bytes::copy_from_slice(data))
+            }
+            length => self.poll_some(cx, length, |room| Bytes::copy_from_slice(&data[..room])),
+        }
     }
 
     fn poll_write_bytes(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<usize>> {
-        self.poll_take(cx, data.len(), |room| data.split_to(room))
+        self.check()?;
+        match data.len() {
+            0 => Poll::Ready(Ok(0)),
+            length if self.is_small(length) => self.poll_whole(cx, data),
+            length => self.poll_some(cx, length, |room| data.split_to(room)),
+        }
     }
 
     fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
         match &self.state {
             State::Open => {}
-            State::Closed(_) | State::Whole => return Poll::Ready(Ok(())),
+            State::Closed(_) => return Poll::Ready(Ok(())),
             State::Broken(error) => return Poll::Ready(Err(error.clone())),
         }
-        let Some(mut inner) = self.inner.take() else { return Poll::Ready(Ok(())) };
-        if let Err(error) = inner.finish() {
-            self.inner = Some(inner);
-            return Poll::Ready(Err(self.error(error)));
+        match Ending::begin(&mut self.inner) {
+            Ok(ending) => self.state = State::Closed(ending),
+            Err(error) => return Poll::Ready(Err(self.error(error))),
         }
-        // s2n-quic counts a stream as open until somebody has seen that the peer has all of it (S6).
-        // The task ends then, or with the connection.
-        let (tell, whole) = oneshot::channel();
-        tokio::spawn(async move { tell.send(inner.close().await) });
-        self.state = State::Closed(whole);
         self.deadline.wake();
         Poll::Ready(Ok(()))
     }
@@ -174,18 +198,12 @@ impl SendStream for S2nSend {
     }
 
     fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<u64>>> {
-        match &mut self.state {
-            State::Whole => return Poll::Ready(Ok(None)),
+        match &self.state {
             State::Broken(_) => return Poll::Ready(Ok(self.stopped)),
-            State::Closed(whole) => {
-                return match ready!(Pin::new(whole).poll(cx)) {
-                    Ok(Ok(())) => {
-                        self.state = State::Whole;
-                        Poll::Ready(Ok(None))
-                    }
-                    Ok(Err(error)) => self.stopped_by(error),
-                    // Its runtime has ended.
-                    Err(_) => Poll::Ready(Err(ErrorKind::Closed.into())),
+            State::Closed(ending) => {
+                return match ready!(ending.poll(cx)) {
+                    Ok(()) => Poll::Ready(Ok(None)),
+                    Err(error) => self.stopped_by(error),
                 };
             }
             State::Open => {}
@@ -207,9 +225,11 @@ impl SendStream for S2nSend {
 
 impl Drop for S2nSend {
     fn drop(&mut self) {
-        // s2n-quic would end an open stream in order, and what was cut short would look whole.
-        if let (State::Open, Some(inner)) = (&self.state, &mut self.inner) {
-            _ = inner.reset(application_code(0));
+        match (&self.state, &mut self.inner) {
+            // s2n-quic would end an open stream in order, and what was cut short would look whole.
+            (State::Open, Some(inner)) => _ = inner.reset(application_code(0)),
+            (State::Closed(ending), _) => ending.leave(),
+            _ => {}
         }
         self.shared.known().forget(self.id);
     }

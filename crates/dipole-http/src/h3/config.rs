@@ -19,8 +19,8 @@ pub struct Http3Config {
     /// connection is closed with `H3_EXCESSIVE_LOAD` (rapid reset, CVE-2023-44487). Default 500.
     pub max_resets: u32,
     /// Frames and streams that ask for nothing (frames of unknown types, `PRIORITY_UPDATE` among
-    /// them, empty DATA, `MAX_PUSH_ID`, GOAWAY, unidirectional streams) that a client may send
-    /// within ten seconds beyond those that go with its requests: each whole answer makes up for
+    /// them, empty DATA, `MAX_PUSH_ID`, GOAWAY, unidirectional streams, instructions on the streams of
+    /// QPACK) that a client may send within ten seconds beyond those that go with its requests: each whole answer makes up for
     /// ten of them. Beyond it the connection is closed with `H3_EXCESSIVE_LOAD`. Default 1,000.
     pub max_control_frames: u32,
     /// What a handler has left unread of a request's body is read and thrown away up to this size,

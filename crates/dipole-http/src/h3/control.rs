@@ -6,8 +6,10 @@ use bytes::{Buf, Bytes, BytesMut};
 use dipole_net::{BoxFuture, BoxReceive, BoxSend, Error, ErrorKind, Result, StreamConn};
 
 use super::codec::frames::{self, Frame, FrameFault, FrameReader};
+use super::codec::instructions::{Forbidden, Instructions, Side};
+use super::codec::integer::{self, Gathering};
+use super::codec::code;
 use super::codec::settings::Settings;
-use super::codec::{code, integer};
 
 /// Why this end has to end the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,12 @@ pub(super) struct Broken {
 impl From<FrameFault> for Broken {
     fn from(fault: FrameFault) -> Self {
         Self { code: fault.code(), text: fault.text() }
+    }
+}
+
+impl From<Forbidden> for Broken {
+    fn from(Forbidden { code, text }: Forbidden) -> Self {
+        Self { code, text }
     }
 }
 
@@ -47,7 +55,7 @@ pub(super) struct Control<'a> {
     sending: Sending<'a>,
     queued: BytesMut,
     /// What the stream begins with, kept by a client: a server may have lost it with early data.
-    greeting: Bytes,
+    greeting: Option<Box<[u8]>>,
     accepting: BoxFuture<'a, Result<BoxReceive>>,
     arrived: Vec<Arrived>,
     said: Said,
@@ -81,12 +89,12 @@ struct Arrived {
 }
 
 enum Kind {
-    /// Still to come; these bytes of it are there.
-    Unknown(BytesMut),
+    /// Still to come.
+    Unknown(Gathering),
     /// On the heap: an idle connection has a place for each of them.
     Control(Box<FrameReader>),
-    Encoder,
-    Decoder,
+    Encoder(Instructions),
+    Decoder(Instructions),
 }
 
 impl<'a> Control<'a> {
@@ -95,8 +103,8 @@ impl<'a> Control<'a> {
         integer::encode(CONTROL, &mut queued);
         settings.encode(&mut queued);
         let greeting = match role {
-            Role::Client => Bytes::copy_from_slice(&queued),
-            Role::Server => Bytes::new(),
+            Role::Client => Some(queued[..].into()),
+            Role::Server => None,
         };
         Self {
             conn,
@@ -141,8 +149,10 @@ impl<'a> Control<'a> {
         self.poll_send(cx);
         while let Poll::Ready(Ok(receive)) = self.accepting.as_mut().poll(cx) {
             self.accepting = self.conn.accept_uni_stream();
-            let kind = Kind::Unknown(BytesMut::new());
+            let kind = Kind::Unknown(Gathering::default());
             self.idle_talk = self.idle_talk.saturating_add(1);
+            // No more than there are: they stay for as long as the connection.
+            self.arrived.reserve_exact(1);
             self.arrived.push(Arrived { receive, kind });
         }
         let mut index = 0;
@@ -178,8 +188,10 @@ impl<'a> Control<'a> {
     /// The stream cannot be sent on: it is begun anew where the peer has seen nothing of it
     /// (RFC 9001 section 4.6.2).
     fn failed(&mut self, error: &Error) {
-        if self.said.role == Role::Client && *error.kind() == ErrorKind::EarlyDataRejected {
-            self.queued = BytesMut::from(&self.greeting[..]);
+        if let Some(greeting) = &self.greeting
+            && *error.kind() == ErrorKind::EarlyDataRejected
+        {
+            self.queued = BytesMut::from(&greeting[..]);
             self.sending = Sending::Opening(self.conn.open_uni_stream_sync());
         } else {
             self.sending = Sending::Over;
@@ -209,14 +221,11 @@ impl<'a> Control<'a> {
         let stream = &mut self.arrived[index];
         match &mut stream.kind {
             Kind::Unknown(begin) => {
-                while held.has_remaining() && integer::decode(begin).is_none() {
-                    begin.extend_from_slice(&held.split_to(1));
-                }
-                let Some((value, _)) = integer::decode(begin) else { return Ok(Stays::Yes) };
+                let Some(value) = begin.take(held) else { return Ok(Stays::Yes) };
                 let kind = match value {
                     CONTROL => Kind::Control(Box::new(FrameReader::new(LONGEST_FRAME))),
-                    ENCODER => Kind::Encoder,
-                    DECODER => Kind::Decoder,
+                    ENCODER => Kind::Encoder(Instructions::default()),
+                    DECODER => Kind::Decoder(Instructions::default()),
                     PUSH if self.said.role == Role::Server => {
                         return Err(creation("a client cannot push"));
                     }
@@ -237,8 +246,14 @@ impl<'a> Control<'a> {
                 }
                 self.arrived[index].kind = kind;
             }
-            // Nothing on them has a meaning without a dynamic table.
-            Kind::Encoder | Kind::Decoder => held.clear(),
+            Kind::Encoder(instructions) => {
+                let ended = instructions.take(Side::Encoder, held)?;
+                self.pass(held, ended);
+            }
+            Kind::Decoder(instructions) => {
+                let ended = instructions.take(Side::Decoder, held)?;
+                self.pass(held, ended);
+            }
             Kind::Control(reader) => {
                 while let Some(frame) = reader.next(held)? {
                     self.idle_talk = self.idle_talk.saturating_add(1);
@@ -248,6 +263,12 @@ impl<'a> Control<'a> {
             }
         }
         Ok(Stays::Yes)
+    }
+
+    /// Instructions that changed nothing.
+    fn pass(&mut self, held: &mut Bytes, instructions: u32) {
+        held.clear();
+        self.idle_talk = self.idle_talk.saturating_add(instructions);
     }
 }
 

@@ -153,7 +153,8 @@ impl<S: HttpService> Answer<S> {
 
     /// Ready when the handler has had its time.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Refusal> {
-        ready!(self.timer.poll_passed(cx));
+        // A request may be polled by its connection's task first, and by its own then.
+        ready!(self.timer.poll_passed_for(cx));
         if let Some(running) = &self.running {
             running.connection.worker.counters.timed_out.add_one();
         }
@@ -337,7 +338,7 @@ where
             }
             Ok(Poll::Ready(None)) => Poll::Ready(None),
             Ok(Poll::Pending) => {
-                ready!(this.timer.poll_passed(cx));
+                ready!(this.timer.poll_passed_for(cx));
                 if let Some(running) = &this.running {
                     running.connection.worker.counters.timed_out.add_one();
                 }

@@ -71,12 +71,19 @@ impl<S: HttpService> Exchanges<S> {
         drop(activity);
         Answer::new(self.service.clone(), Running::of(&self.connection), request)
     }
+}
 
+impl<S> Exchanges<S> {
     /// Runs something that belongs to the connection, as a task of its own. It ends by the drain's
     /// deadline at the latest, the drain waits for it, and the connection is not idle before it has
     /// ended.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         spawn(&self.connection, task);
+    }
+
+    /// Something is under way until what this gives is dropped.
+    pub(crate) fn hold(&self) -> Running {
+        Running::of(&self.connection)
     }
 
     /// Since when no request is under way; `None` while some are: the task that asked last is woken
@@ -92,9 +99,7 @@ impl<S: HttpService> Exchanges<S> {
         }
         None
     }
-}
 
-impl<S> Exchanges<S> {
     /// The server's deadlines and limits.
     #[must_use]
     pub fn config(&self) -> &ServerConfig {
@@ -160,7 +165,7 @@ impl Shared {
 }
 
 /// Something of a connection that is under way, until it is dropped.
-pub(super) struct Running {
+pub(crate) struct Running {
     pub(super) connection: Arc<Shared>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dipole_net::{BoxFuture, Connection};
+use dipole_net::{BoxFuture, Connection, StreamConn};
 
 use super::session::Session;
 use crate::HttpService;
@@ -12,8 +12,8 @@ use crate::HttpService;
 ///
 /// A server knows its protocols by their ALPN names; [`Server::protocol`](crate::Server::protocol)
 /// adds one, or puts one in the place of another. A byte stream is served by what ALPN chose, and
-/// by `http/1.1` without ALPN; a connection of streams by what ALPN chose, and by `h3` where its
-/// library does not say.
+/// by `http/1.1` without ALPN; a connection of streams by what ALPN chose among the user's own, and
+/// by `h3` otherwise.
 pub trait Protocol<S>: Send + Sync {
     /// The name by which ALPN chooses it, such as `h2` (RFC 7301).
     fn alpn(&self) -> &[u8];
@@ -33,6 +33,8 @@ pub trait Protocol<S>: Send + Sync {
 /// The protocols of a server.
 pub(crate) struct Protocols<S> {
     list: Vec<Arc<dyn Protocol<S>>>,
+    /// The user's own, by their place in the list.
+    own: Vec<usize>,
 }
 
 impl<S: HttpService> Protocols<S> {
@@ -43,14 +45,19 @@ impl<S: HttpService> Protocols<S> {
             Arc::new(crate::h2::server::Http2),
             Arc::new(crate::h3::server::Http3),
         ];
-        Self { list }
+        Self { list, own: Vec::new() }
     }
 
     /// Adds one, in the place of another of its name.
     pub(crate) fn register(&mut self, protocol: Arc<dyn Protocol<S>>) {
-        match self.list.iter_mut().find(|known| known.alpn() == protocol.alpn()) {
+        let known = self.list.iter().position(|known| known.alpn() == protocol.alpn());
+        let place = known.unwrap_or(self.list.len());
+        match self.list.get_mut(place) {
             Some(known) => *known = protocol,
             None => self.list.push(protocol),
+        }
+        if !self.own.contains(&place) {
+            self.own.push(place);
         }
     }
 
@@ -60,18 +67,29 @@ impl<S: HttpService> Protocols<S> {
 
     /// What serves this connection. `None`: nothing here can.
     pub(crate) fn choose(&self, connection: &Connection) -> Option<&dyn Protocol<S>> {
-        let (chosen, otherwise): (_, &[u8]) = match connection {
-            Connection::Bytes(conn) => (conn.tls().and_then(|tls| tls.alpn.as_ref()), HTTP1),
-            Connection::Streams(conn) => (conn.tls().and_then(|tls| tls.alpn.as_ref()), HTTP3),
-            _ => return None,
-        };
-        chosen.and_then(|name| self.named(name)).or_else(|| self.named(otherwise))
+        match connection {
+            Connection::Bytes(conn) => {
+                let chosen = conn.tls().and_then(|tls| tls.alpn.as_deref());
+                chosen.and_then(|name| self.named(name)).or_else(|| self.named(HTTP1))
+            }
+            Connection::Streams(conn) => self.own_of(&**conn).or_else(|| self.named(HTTP3)),
+            _ => None,
+        }
+    }
+
+    /// The user's own that ALPN chose. The connection is asked only where there is any: what it
+    /// tells it keeps, and of those built in only one is for streams.
+    fn own_of(&self, conn: &dyn StreamConn) -> Option<&dyn Protocol<S>> {
+        let mut own = self.own.iter().filter_map(|&place| self.list.get(place)).peekable();
+        own.peek()?;
+        let chosen = conn.tls()?.alpn.as_deref()?;
+        own.find(|own| own.alpn() == chosen).map(|own| &**own)
     }
 }
 
 impl<S> Clone for Protocols<S> {
     fn clone(&self) -> Self {
-        Self { list: self.list.clone() }
+        Self { list: self.list.clone(), own: self.own.clone() }
     }
 }
 

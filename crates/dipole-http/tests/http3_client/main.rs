@@ -5,6 +5,9 @@ mod fake_tls;
 #[expect(dead_code, reason = "the other versions need more of it")]
 #[path = "../client/far.rs"]
 mod far;
+#[expect(dead_code, reason = "the other versions need more of it")]
+#[path = "../client/far_http2.rs"]
+mod far_http2;
 mod far_http3;
 mod given_up;
 mod wire;

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use dipole_net::SendStreamExt;
+use dipole_net::{ErrorKind, Initiator, SendStreamExt};
 use tokio::time::{Instant, timeout};
 
 use crate::far::{bad, good, read, text};
 use crate::far_http3::{Far3, Near3, configured, near_and_far};
-use crate::wire::{DATA, SETTINGS, answer, data, frame, head, integer};
+use crate::wire::{DATA, ID_ERROR, PUSH_PROMISE, SETTINGS, answer, data, frame, head, integer};
 
 const DEADLINE: Duration = Duration::from_millis(400);
 
@@ -177,6 +177,48 @@ async fn what_is_wrong_on_the_control_stream_ends_the_connection_and_another_one
         let two = far.accept().await;
         two.serve(&answer("two")).await;
         assert_eq!(text(good(asked).await).await, "two", "{name}: {closed}");
+    }
+}
+
+/// RFC 9114 sections 4.6 and 7.2.5: the client has never sent MAX_PUSH_ID, so no promise is allowed,
+/// and no stream that would keep it.
+#[tokio::test(start_paused = true)]
+async fn a_push_that_nobody_asked_for_ends_the_connection_and_another_one_serves() {
+    // `:method: GET`, `:scheme: https`, `:path: /` and `:authority: a`.
+    let promise = frame(PUSH_PROMISE, b"\x00\x00\x00\xd1\xd7\xc1\x50\x01a");
+    let pushed = [integer(0x01), integer(0), answer("pushed")].concat();
+    for (on_request, on_push) in [
+        ([promise.clone(), answer("asked")].concat(), None),
+        ([ok(), data("as"), promise.clone(), data("ked")].concat(), None),
+        ([answer("asked"), promise.clone()].concat(), None),
+        ([promise, answer("asked")].concat(), Some(pushed.clone())),
+        (Vec::new(), Some(pushed)),
+    ] {
+        let (near, mut far) = near_and_far();
+        let asked = near.get();
+        let one = far.accept().await;
+        let mut got = one.next().await;
+        let mut push = one.conn.open_uni_stream().expect("credit");
+        got.send(&on_request).await;
+        if let Some(bytes) = &on_push {
+            // The client may have gone by now.
+            let _ = push.write_all(bytes).await;
+        }
+        let outcome = match asked.await.expect("no panic") {
+            Ok(response) => read(response).await.map(drop).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        assert!(outcome.is_err(), "{on_request:x?}");
+        let closed = one.closed().await;
+        let by_client = matches!(
+            closed.kind(),
+            ErrorKind::Application { code: ID_ERROR, by: Initiator::Peer, .. }
+        );
+        assert!(by_client, "{on_request:x?}, {on_push:x?}: {closed:?}");
+        let asked = near.get();
+        let two = far.accept().await;
+        two.serve(&answer("two")).await;
+        assert_eq!(text(good(asked).await).await, "two");
     }
 }
 

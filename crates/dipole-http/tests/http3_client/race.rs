@@ -5,10 +5,11 @@ use std::time::Duration;
 use dipole_http::{Body, ClientConfig, ProtocolChoice};
 use dipole_net::{ListenOptions, SendStreamExt};
 use dipole_sim::{Network, Reach};
-use http::{Request, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use tokio::time::Instant;
 
 use crate::far::{Far, FarConn, GET, good, text};
+use crate::far_http2::FarHttp2;
 use crate::far_http3::{Asked, Far3, Near3, both};
 use crate::wire::{VERSION_FALLBACK, answer, head};
 
@@ -205,6 +206,50 @@ async fn a_server_may_ask_for_another_version() {
     assert_eq!(text(good(asked).await).await, "old");
     // For this request alone.
     let asked = get(&near);
+    peer.serve(&answer("new")).await;
+    assert_eq!(text(good(asked).await).await, "new");
+}
+
+/// RFC 9220 on the one side, RFC 8441 on the other.
+#[tokio::test(start_paused = true)]
+async fn a_tunnel_that_http3_does_not_take_goes_over_http2() {
+    let (near, mut far, mut far3, _) = raced(|_| {});
+    let addr = far3.listener.local_addr();
+    let asked = get(&near);
+    let mut conn = far.accept().await;
+    conn.expect(HELLO).await;
+    conn.send("agreed h2\n").await;
+    let mut builder = h2::server::Builder::new();
+    builder.enable_connect_protocol();
+    let mut over_http2 = FarHttp2::built(conn, &builder).await;
+    let mut first = over_http2.next().await;
+    let told = Response::builder().header("alt-svc", format!("h3=\"{addr}\"; ma=60"));
+    let told = told.body(()).expect("a response");
+    first.respond.send_response(told, true).expect("the client waits");
+    let serving = tokio::spawn(async move {
+        let asked = over_http2.next().await;
+        over_http2.run();
+        asked
+    });
+    assert_eq!(good(asked).await.version(), Version::HTTP_2);
+    let request = Request::builder()
+        .method(Method::CONNECT)
+        .uri("https://far/chat")
+        .extension(hyper::ext::Protocol::from_static("websocket"))
+        .body(Body::empty());
+    let asked = near.ask(request.expect("a request"));
+    // Its settings say nothing of extended CONNECT.
+    let peer = far3.accept().await;
+    let mut tunnel = serving.await.expect("no panic");
+    let protocol = tunnel.request.extensions().get::<h2::ext::Protocol>();
+    assert_eq!(protocol.map(h2::ext::Protocol::as_str), Some("websocket"));
+    assert_eq!(tunnel.request.uri(), "https://far/chat");
+    let _sending = tunnel.respond.send_response(Response::new(()), false).expect("it waits");
+    let response = good(asked).await;
+    assert_eq!((response.version(), response.status()), (Version::HTTP_2, StatusCode::OK));
+    // HTTP/3 goes on serving what it takes; the stream that was kept for the tunnel is broken off.
+    let asked = get(&near);
+    assert!(peer.try_next().await.is_err());
     peer.serve(&answer("new")).await;
     assert_eq!(text(good(asked).await).await, "new");
 }

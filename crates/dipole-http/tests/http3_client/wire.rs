@@ -3,9 +3,11 @@
 pub(crate) const DATA: u64 = 0x00;
 pub(crate) const HEADERS: u64 = 0x01;
 pub(crate) const SETTINGS: u64 = 0x04;
+pub(crate) const PUSH_PROMISE: u64 = 0x05;
 pub(crate) const GOAWAY: u64 = 0x07;
 
 pub(crate) const NO_ERROR: u64 = 0x100;
+pub(crate) const ID_ERROR: u64 = 0x108;
 pub(crate) const REQUEST_REJECTED: u64 = 0x10b;
 pub(crate) const REQUEST_CANCELLED: u64 = 0x10c;
 pub(crate) const MESSAGE_ERROR: u64 = 0x10e;

@@ -96,6 +96,12 @@ async fn broken_control_streams_end_the_connection_with_their_code() {
         (&[b"\x00\x04\x00", b"\x00\x04\x00"], code::STREAM_CREATION_ERROR),
         (&[b"\x01\x00"], code::STREAM_CREATION_ERROR),
         (&[b"\x00\x04\xc0\x00\x00\x00\x40\x00\x00\x00"], code::EXCESSIVE_LOAD),
+        // RFC 9204 3.2.3, 4.3.1: a capacity, and an insertion, where no table is allowed.
+        (&[b"\x00\x04\x00", b"\x02\x3f\xe1\x1f"], code::ENCODER_STREAM_ERROR),
+        (&[b"\x00\x04\x00", b"\x02\xc0\x01a"], code::ENCODER_STREAM_ERROR),
+        // 4.4.1, 4.4.3: of what was never sent.
+        (&[b"\x00\x04\x00", b"\x03\x80"], code::DECODER_STREAM_ERROR),
+        (&[b"\x00\x04\x00", b"\x03\x01"], code::DECODER_STREAM_ERROR),
     ] {
         let client = site.connect_bare().await;
         let mut kept = Vec::new();
@@ -122,7 +128,10 @@ async fn unknown_streams_frames_and_settings_are_passed_over() {
     let mut unknown = client.conn.open_uni_stream().unwrap();
     unknown.write_all(b"\x40\x54abc").await.unwrap();
     let mut encoder = client.conn.open_uni_stream().unwrap();
+    // A capacity of nothing, and that two streams were given up.
     encoder.write_all(b"\x02\x20").await.unwrap();
+    let mut decoder = client.conn.open_uni_stream().unwrap();
+    decoder.write_all(b"\x03\x40\x7f\x00").await.unwrap();
     assert_eq!(unknown.stopped().await.unwrap(), Some(code::STREAM_CREATION_ERROR));
     let mut stream = client.begin("GET", "/", &[]).await;
     stream.send.write_all(&frame(0x21, b"grease")).await.unwrap();

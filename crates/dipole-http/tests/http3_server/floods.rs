@@ -185,3 +185,18 @@ async fn frames_that_go_with_requests_are_no_flood() {
         assert_eq!(client.ask("GET", "/", b"").await.unwrap().text(), "done");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_on_the_streams_of_qpack_ends_the_connection() {
+    for (kind, instruction) in [(0x02, 0x20), (0x03, 0x40)] {
+        let site = site();
+        let client = site.connect().await;
+        let mut stream = client.conn.open_uni_stream().unwrap();
+        let sent = [&[kind][..], &[instruction; 50]].concat();
+        stream.write_all(&sent).await.unwrap();
+        assert_eq!(client.ask("GET", "/", b"").await.unwrap().text(), "done");
+        stream.write_all(&[instruction; 150]).await.unwrap();
+        assert_eq!(client.closed_with().await, code::EXCESSIVE_LOAD, "stream {kind}");
+        assert_eq!(site.server.stats().rejected, 1);
+    }
+}

@@ -16,3 +16,5 @@ pub(crate) const REQUEST_INCOMPLETE: u64 = 0x10d;
 pub(crate) const MESSAGE_ERROR: u64 = 0x10e;
 pub(crate) const VERSION_FALLBACK: u64 = 0x110;
 pub(crate) const DECOMPRESSION_FAILED: u64 = 0x200;
+pub(crate) const ENCODER_STREAM_ERROR: u64 = 0x201;
+pub(crate) const DECODER_STREAM_ERROR: u64 = 0x202;

@@ -1,6 +1,6 @@
 //! Integers of variable length (RFC 9000 section 16).
 
-use bytes::{BufMut, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// The longest encoding, in bytes.
 pub(crate) const LONGEST: usize = 8;
@@ -27,9 +27,49 @@ pub(crate) fn encode(value: u64, out: &mut BytesMut) {
     }
 }
 
+/// One that comes in pieces.
+#[derive(Debug, Default)]
+pub(crate) struct Gathering {
+    held: [u8; LONGEST],
+    length: u8,
+}
+
+impl Gathering {
+    /// Takes from the front of `bytes` until the integer is whole; `None`: all of `bytes` was taken.
+    pub(crate) fn take(&mut self, bytes: &mut Bytes) -> Option<u64> {
+        while bytes.has_remaining() {
+            // No integer is longer than what is held of it.
+            let place = self.held.get_mut(usize::from(self.length))?;
+            *place = bytes.get_u8();
+            self.length += 1;
+            if let Some((value, _)) = decode(&self.held[..self.length.into()]) {
+                return Some(value);
+            }
+        }
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn integers_that_come_in_pieces_are_the_same() {
+        for value in [0, 63, 64, 16383, 16384, 1 << 30, (1 << 62) - 1] {
+            let mut whole = BytesMut::new();
+            encode(value, &mut whole);
+            let length = whole.len();
+            whole.put_u8(7);
+            for cut in 0..length {
+                let mut gathering = Gathering::default();
+                let mut rest = whole.clone().freeze();
+                assert_eq!(gathering.take(&mut rest.split_to(cut)), None);
+                assert_eq!(gathering.take(&mut rest), Some(value), "cut after {cut}");
+                assert_eq!(&rest[..], [7]);
+            }
+        }
+    }
 
     #[test]
     fn integers_come_back_as_they_were() {

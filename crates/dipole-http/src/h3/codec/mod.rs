@@ -4,6 +4,7 @@ pub(crate) mod code;
 pub(crate) mod fields;
 pub(crate) mod frames;
 mod huffman;
+pub(crate) mod instructions;
 pub(crate) mod integer;
 mod prefixed;
 pub(crate) mod request;

@@ -312,7 +312,8 @@ async fn read_head(
         if !std::mem::replace(&mut is_timed, true) {
             timer.set(config.header_timeout.map(|timeout| Instant::now() + timeout));
         }
-        timer.poll_passed(cx).map(|()| None)
+        // By the connection's task first, and by its own then.
+        timer.poll_passed_for(cx).map(|()| None)
     });
     let payload = match frame.await {
         Some(Ok(Some(Frame::Other { kind: frames::HEADERS, payload }))) => payload,

@@ -1,12 +1,13 @@
 //! HTTP/3 (RFC 9114), the server's end of a connection.
 //!
 //! [`serve`] is the connection's task: it takes streams and keeps the control streams
-//! (`../control.rs`). Each request is a task of its own (`exchange.rs`), whose body comes as its
-//! handler reads it (`arriving.rs`) and whose response goes out as the client takes it
+//! (`../control.rs`). Each request (`exchange.rs`) is answered at once (`at_once.rs`), or in a task of
+//! its own from its first wait on; its body comes as its handler reads it (`arriving.rs`) and whose response goes out as the client takes it
 //! (`leaving.rs`). What the handler leaves of the body is thrown away (`discard.rs`), and who goes too
 //! far is sent away (`calm.rs`).
 
 mod arriving;
+mod at_once;
 mod calm;
 mod discard;
 mod exchange;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use dipole_net::{BoxFuture, Connection, Result, Stream, StreamConn};
 use tokio::time::Instant;
 
+use self::at_once::AtOnce;
 use self::calm::Calm;
 use super::codec::code;
 use super::codec::settings::Settings;
@@ -64,17 +66,25 @@ const NO_STREAM: u64 = (1 << 62) - 4;
 /// The shortest time between the announcement and the last request, where a round trip is shorter.
 const SHORTEST_NOTICE: Duration = Duration::from_millis(20);
 
-/// Streams taken in one turn.
-const MOST_IN_A_TURN: usize = 64;
+/// Requests taken, and begun with, in one turn; then others have theirs.
+const MOST_IN_A_TURN: usize = 16;
 
 /// Serves requests until either side ends the connection or the server drains.
 async fn serve<S: HttpService>(conn: Arc<dyn StreamConn>, exchanges: Exchanges<S>) {
+    let calm = Arc::new(Calm::new(Arc::clone(&conn), exchanges.connection()));
+    let connection = exchanges.connection();
+    let (shared, calmed) = (&conn, &calm);
+    let request = move |stream| {
+        exchange::run(stream, Arc::clone(shared), Arc::clone(calmed), exchanges.clone())
+    };
     let mut driver = Driver {
-        control: Control::new(&*conn, Role::Server, settings(&exchanges)),
-        calm: Arc::new(Calm::new(Arc::clone(&conn), exchanges.connection())),
+        control: Control::new(&*conn, Role::Server, settings(&connection)),
+        calm: &calm,
         accepting: conn.accept_stream(),
-        conn: &conn,
-        exchanges,
+        conn: &*conn,
+        exchanges: connection,
+        request,
+        at_once: AtOnce::new(),
         accepted: 0,
         next: 0,
         farewell: Farewell::NotYet,
@@ -93,7 +103,7 @@ async fn serve<S: HttpService>(conn: Arc<dyn StreamConn>, exchanges: Exchanges<S
     }
 }
 
-fn settings<S: HttpService>(exchanges: &Exchanges<S>) -> Settings {
+fn settings(exchanges: &Exchanges<()>) -> Settings {
     let limit = u64::try_from(exchanges.config().max_head_bytes).ok();
     Settings {
         max_field_section: limit.filter(|&limit| limit < NO_STREAM),
@@ -101,11 +111,14 @@ fn settings<S: HttpService>(exchanges: &Exchanges<S>) -> Settings {
     }
 }
 
-struct Driver<'a, S> {
-    conn: &'a Arc<dyn StreamConn>,
-    exchanges: Exchanges<S>,
+struct Driver<'a, R, F> {
+    conn: &'a dyn StreamConn,
+    exchanges: Exchanges<()>,
     control: Control<'a>,
-    calm: Arc<Calm>,
+    calm: &'a Calm,
+    /// Answers the request of a stream.
+    request: R,
+    at_once: AtOnce<F>,
     accepting: BoxFuture<'a, Result<Stream>>,
     /// Requests taken.
     accepted: u64,
@@ -115,7 +128,11 @@ struct Driver<'a, S> {
     timer: Deadline,
 }
 
-impl<S: HttpService> Driver<'_, S> {
+impl<R, F> Driver<'_, R, F>
+where
+    R: Fn(Stream) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
     /// Ready when the connection is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         loop {
@@ -152,16 +169,22 @@ impl<S: HttpService> Driver<'_, S> {
 
     /// Takes the streams that are there. Ready when the connection has ended.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut held = None;
         for _ in 0..MOST_IN_A_TURN {
             match self.accepting.as_mut().poll(cx) {
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    self.at_once.tidy();
+                    return Poll::Pending;
+                }
                 Poll::Ready(Err(error)) => {
                     tracing::debug!(%error, "an HTTP/3 connection has ended");
                     return Poll::Ready(());
                 }
                 Poll::Ready(Ok(stream)) => {
                     self.accepting = self.conn.accept_stream();
-                    self.begin(stream);
+                    // Not idle between two of them: that would be a look at the clock for each.
+                    held.get_or_insert_with(|| self.exchanges.hold());
+                    self.begin(stream, cx);
                 }
             }
         }
@@ -169,7 +192,7 @@ impl<S: HttpService> Driver<'_, S> {
         Poll::Pending
     }
 
-    fn begin(&mut self, mut stream: Stream) {
+    fn begin(&mut self, mut stream: Stream, cx: &mut Context<'_>) {
         let id = stream.receive.id();
         if let Farewell::Last { begun, at } = self.farewell
             && id >= self.next
@@ -185,9 +208,9 @@ impl<S: HttpService> Driver<'_, S> {
         }
         self.next = self.next.max(id + 4);
         self.accepted += 1;
-        let (conn, calm) = (Arc::clone(self.conn), Arc::clone(&self.calm));
-        let request = exchange::run(stream, conn, calm, self.exchanges.clone());
-        self.exchanges.spawn(request);
+        if let Some(rest) = self.at_once.begin((self.request)(stream), cx) {
+            self.exchanges.spawn(rest);
+        }
     }
 
     fn is_used_up(&self) -> bool {
