@@ -56,7 +56,8 @@ impl<S> Arrivals<S> {
             (Phase::Early, Some(handshake)) => Some(Box::pin(handshake.over())),
             _ => None,
         };
-        poll_fn(|cx| {
+        // What it needs is moved into it: a future has a place for each name.
+        poll_fn(move |cx| {
             // Asked for before the queue is emptied: what comes out of it was there before.
             let is_secured = match &mut handshake {
                 Some(handshake) => handshake.as_mut().poll(cx).is_ready(),

@@ -160,7 +160,10 @@ impl<'a> Control<'a> {
             // The peer may not have more of them open than its credit allows.
             match self.poll_arrived(index, cx)? {
                 Stays::Yes => index += 1,
-                Stays::No => drop(self.arrived.swap_remove(index)),
+                Stays::No => {
+                    drop(self.arrived.swap_remove(index));
+                    self.arrived.shrink_to_fit();
+                }
             }
         }
         Ok(())

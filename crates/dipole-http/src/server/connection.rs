@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use dipole_net::{BoxFuture, Connection, ErrorKind, Incoming, Result};
 
@@ -33,42 +34,54 @@ impl Drop for Admitted {
     }
 }
 
-/// Serves a connection whose handshake is still to come. Without one, [`run`] is called at once:
-/// its future is smaller, and ten thousand idle connections have one each.
-pub(super) async fn shake_hands<S: HttpService>(
+/// Serves a connection whose handshake is still to come. Without one, [`run`] is called at once.
+///
+/// Ten thousand idle connections have one of these futures each, and it keeps room for all that it
+/// was given: so the handshake is put on the heap before it is made.
+pub(super) fn shake_hands<S: HttpService>(
     incoming: Incoming,
     service: S,
     protocols: Arc<Protocols<S>>,
     admitted: Admitted,
-) {
-    match shaken(incoming, &admitted).await {
-        // Not by `run`, for which this future would have a second place for all of these.
-        Ok(connection) => {
-            if let Some(mut served) = begin(connection, service, protocols, &admitted) {
-                to_its_end(&mut served, &admitted.place).await;
+) -> impl Future<Output = ()> + use<S> {
+    let accepted = accept(incoming, admitted.worker.config.handshake_timeout);
+    async move {
+        match shaken(accepted, &admitted.place).await {
+            // Not by `run`, for which this future would have a second place for all of these.
+            Ok(connection) => {
+                if let Some(mut served) = begin(connection, service, protocols, &admitted) {
+                    to_its_end(&mut served, &admitted.place).await;
+                }
             }
+            Err(error) => tracing::debug!(%error, "handshake failed"),
         }
-        Err(error) => tracing::debug!(%error, "handshake failed"),
     }
 }
 
-/// Does the handshake within its time; a server that drains does not wait for it.
-async fn shaken(incoming: Incoming, admitted: &Admitted) -> Result<Connection> {
-    let mut accepted = Box::pin(async {
-        match admitted.worker.config.handshake_timeout {
+/// The handshake, within its time.
+fn accept(incoming: Incoming, limit: Option<Duration>) -> BoxFuture<'static, Result<Connection>> {
+    Box::pin(async move {
+        match limit {
             None => incoming.accept().await,
             Some(time) => tokio::time::timeout(time, incoming.accept())
                 .await
                 .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())),
         }
-    });
+    })
+}
+
+/// Waits for the handshake; a server that drains does not.
+async fn shaken(
+    mut accepted: BoxFuture<'static, Result<Connection>>,
+    place: &Place,
+) -> Result<Connection> {
     let mut is_settled = false;
     poll_fn(|cx| {
         if !is_settled {
-            admitted.place.settle(cx);
+            place.settle(cx);
             is_settled = true;
         }
-        if admitted.place.phase() >= Phase::Draining {
+        if place.phase() >= Phase::Draining {
             return Poll::Ready(Err(ErrorKind::Closed.into()));
         }
         accepted.as_mut().poll(cx)

@@ -2,9 +2,9 @@
 //!
 //! [`serve`] is the connection's task: it takes streams and keeps the control streams
 //! (`../control.rs`). Each request (`exchange.rs`) is answered at once (`at_once.rs`), or in a task of
-//! its own from its first wait on; its body comes as its handler reads it (`arriving.rs`) and whose response goes out as the client takes it
-//! (`leaving.rs`). What the handler leaves of the body is thrown away (`discard.rs`), and who goes too
-//! far is sent away (`calm.rs`).
+//! its own from its first wait on. Its body comes as its handler reads it (`arriving.rs`) and its
+//! response goes out as the client takes it (`leaving.rs`). What the handler leaves of the body is
+//! thrown away (`discard.rs`), and who goes too far is sent away (`calm.rs`).
 
 mod arriving;
 mod at_once;
