@@ -1,8 +1,9 @@
 //! One connection's life: handshake, hooks, protocol, end.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use dipole_net::{BoxFuture, Connection, ErrorKind, Incoming, Result};
@@ -35,9 +36,6 @@ impl Drop for Admitted {
 }
 
 /// Serves a connection whose handshake is still to come. Without one, [`run`] is called at once.
-///
-/// Ten thousand idle connections have one of these futures each, and it keeps room for all that it
-/// was given: so the handshake is put on the heap before it is made.
 pub(super) fn shake_hands<S: HttpService>(
     incoming: Incoming,
     service: S,
@@ -45,18 +43,64 @@ pub(super) fn shake_hands<S: HttpService>(
     admitted: Admitted,
 ) -> impl Future<Output = ()> + use<S> {
     let accepted = accept(incoming, admitted.worker.config.handshake_timeout);
-    async move {
-        match shaken(accepted, &admitted.place).await {
-            // Not by `run`, for which this future would have a second place for all of these.
-            Ok(connection) => {
-                if let Some(mut served) = begin(connection, service, protocols, &admitted) {
-                    to_its_end(&mut served, &admitted.place).await;
-                }
+    let step = Step::Handshake { accepted, service, protocols };
+    Shaking { admitted, step, is_settled: false }
+}
+
+/// A connection from its handshake on. By hand, for ten thousand idle connections have one each, and
+/// what `async` makes of it keeps room for all that it ever held: 128 bytes more of a task.
+struct Shaking<S> {
+    admitted: Admitted,
+    step: Step<S>,
+    is_settled: bool,
+}
+
+enum Step<S> {
+    Handshake {
+        accepted: BoxFuture<'static, Result<Connection>>,
+        service: S,
+        protocols: Arc<Protocols<S>>,
+    },
+    Served(BoxFuture<'static, ()>),
+    Over,
+}
+
+impl<S: HttpService> Future for Shaking<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if !this.is_settled {
+            this.admitted.place.settle(cx);
+            this.is_settled = true;
+        }
+        let phase = this.admitted.place.phase();
+        if let Step::Handshake { accepted, .. } = &mut this.step {
+            // A server that drains does not wait for it.
+            if phase >= Phase::Draining {
+                return Poll::Ready(());
             }
-            Err(error) => tracing::debug!(%error, "handshake failed"),
+            let accepted = ready!(accepted.as_mut().poll(cx));
+            let done = std::mem::replace(&mut this.step, Step::Over);
+            match (accepted, done) {
+                (Ok(connection), Step::Handshake { service, protocols, .. }) => {
+                    if let Some(served) = begin(connection, service, protocols, &this.admitted) {
+                        this.step = Step::Served(served);
+                    }
+                }
+                (Err(error), _) => tracing::debug!(%error, "handshake failed"),
+                _ => {}
+            }
+        }
+        match &mut this.step {
+            Step::Served(served) if phase < Phase::Ending => served.as_mut().poll(cx),
+            _ => Poll::Ready(()),
         }
     }
 }
+
+// Nothing here is pinned: the futures are on the heap.
+impl<S> Unpin for Shaking<S> {}
 
 /// The handshake, within its time.
 fn accept(incoming: Incoming, limit: Option<Duration>) -> BoxFuture<'static, Result<Connection>> {
@@ -68,25 +112,6 @@ fn accept(incoming: Incoming, limit: Option<Duration>) -> BoxFuture<'static, Res
                 .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())),
         }
     })
-}
-
-/// Waits for the handshake; a server that drains does not.
-async fn shaken(
-    mut accepted: BoxFuture<'static, Result<Connection>>,
-    place: &Place,
-) -> Result<Connection> {
-    let mut is_settled = false;
-    poll_fn(|cx| {
-        if !is_settled {
-            place.settle(cx);
-            is_settled = true;
-        }
-        if place.phase() >= Phase::Draining {
-            return Poll::Ready(Err(ErrorKind::Closed.into()));
-        }
-        accepted.as_mut().poll(cx)
-    })
-    .await
 }
 
 /// Serves a connection until either side ends it or the server does.

@@ -70,36 +70,45 @@ const SHORTEST_NOTICE: Duration = Duration::from_millis(20);
 const MOST_IN_A_TURN: usize = 16;
 
 /// Serves requests until either side ends the connection or the server drains.
-async fn serve<S: HttpService>(conn: Arc<dyn StreamConn>, exchanges: Exchanges<S>) {
-    let calm = Arc::new(Calm::new(Arc::clone(&conn), exchanges.connection()));
+fn serve<S: HttpService>(
+    conn: Arc<dyn StreamConn>,
+    exchanges: Exchanges<S>,
+) -> impl Future<Output = ()> + use<S> {
+    // Made here and not in the future, which would keep a second place for what it was made of.
     let connection = exchanges.connection();
-    let (shared, calmed) = (&conn, &calm);
-    let request = move |stream| {
-        exchange::run(stream, Arc::clone(shared), Arc::clone(calmed), exchanges.clone())
-    };
-    let mut driver = Driver {
-        control: Control::new(&*conn, Role::Server, settings(&connection)),
-        calm: &calm,
-        accepting: conn.accept_stream(),
-        conn: &*conn,
-        exchanges: connection,
-        request,
-        at_once: AtOnce::new(),
-        accepted: 0,
-        next: 0,
-        farewell: Farewell::NotYet,
-        timer: Deadline::default(),
-    };
-    if let Err(Broken { code, text }) = poll_fn(|cx| driver.poll(cx)).await {
-        tracing::debug!(code, text, "an HTTP/3 connection has failed");
-        conn.close_with_error(code, text.as_bytes());
-    } else {
-        conn.close_with_error(code::NO_ERROR, b"");
-    }
-    // The network library sends the close in a task of its own, which may be the last of this
-    // runtime.
-    for _ in 0..3 {
-        tokio::task::yield_now().await;
+    let calm = Arc::new(Calm::new(Arc::clone(&conn), exchanges.connection()));
+    async move {
+        let (shared, calmed) = (&conn, &calm);
+        let request = move |stream| {
+            exchange::run(stream, Arc::clone(shared), Arc::clone(calmed), exchanges.clone())
+        };
+        let mut driver = Driver {
+            control: Control::new(&*conn, Role::Server, settings(&connection)),
+            calm: &calm,
+            accepting: conn.accept_stream(),
+            conn: &conn,
+            exchanges: &connection,
+            request,
+            at_once: AtOnce::new(),
+            accepted: 0,
+            next: 0,
+            farewell: Farewell::NotYet,
+            timer: Deadline::default(),
+        };
+        let ended = poll_fn(|cx| driver.poll(cx)).await;
+        if let Err(Broken { code, text }) = ended {
+            tracing::debug!(code, text, "an HTTP/3 connection has failed");
+            conn.close_with_error(code, text.as_bytes());
+        } else {
+            conn.close_with_error(code::NO_ERROR, b"");
+        }
+        // Its streams go after the close, which would else not be the first that the client hears.
+        drop(driver);
+        // The network library sends the close in a task of its own, which may be the last of this
+        // runtime.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
@@ -112,8 +121,8 @@ fn settings(exchanges: &Exchanges<()>) -> Settings {
 }
 
 struct Driver<'a, R, F> {
-    conn: &'a dyn StreamConn,
-    exchanges: Exchanges<()>,
+    conn: &'a Arc<dyn StreamConn>,
+    exchanges: &'a Exchanges<()>,
     control: Control<'a>,
     calm: &'a Calm,
     /// Answers the request of a stream.
