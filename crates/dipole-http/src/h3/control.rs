@@ -5,10 +5,10 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use dipole_net::{BoxFuture, BoxReceive, BoxSend, Error, ErrorKind, Result, StreamConn};
 
+use super::codec::code;
 use super::codec::frames::{self, Frame, FrameFault, FrameReader};
 use super::codec::instructions::{Forbidden, Instructions, Side};
 use super::codec::integer::{self, Gathering};
-use super::codec::code;
 use super::codec::settings::Settings;
 
 /// Why this end has to end the connection.

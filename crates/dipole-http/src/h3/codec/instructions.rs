@@ -107,11 +107,19 @@ mod tests {
             b"\x41a\x01b",
             b"\x00",
         ] {
-            assert_eq!(taken(Side::Encoder, wrong, 9), Err(code::ENCODER_STREAM_ERROR), "{wrong:x?}");
+            assert_eq!(
+                taken(Side::Encoder, wrong, 9),
+                Err(code::ENCODER_STREAM_ERROR),
+                "{wrong:x?}"
+            );
         }
         // An acknowledgement; more insertions than there were, and none.
         for wrong in [&b"\x80"[..], b"\x01", b"\x00"] {
-            assert_eq!(taken(Side::Decoder, wrong, 9), Err(code::DECODER_STREAM_ERROR), "{wrong:x?}");
+            assert_eq!(
+                taken(Side::Decoder, wrong, 9),
+                Err(code::DECODER_STREAM_ERROR),
+                "{wrong:x?}"
+            );
         }
         // A number without end.
         let endless = [&[0x7f][..], &[0x80; 10]].concat();
