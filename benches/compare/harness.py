@@ -21,6 +21,8 @@ TLS_SERVERS = ["dipole_tls", "hyper_tls"]
 # Clients that are built beside the servers, with their programs.
 CLIENTS = {}
 START_SECONDS = 10
+# Valgrind reads first what debuggers need.
+START_SECONDS_UNDER = 60
 
 
 class Failure(Exception):
@@ -95,6 +97,7 @@ class Server:
     def __init__(self, name, program, core, under=()):
         """`under` is a command that the program is run under."""
         self.name = name
+        self.start_seconds = START_SECONDS_UNDER if under else START_SECONDS
         self.process = subprocess.Popen(
             [*under, program, "--listen", "127.0.0.1:0"],
             stdin=subprocess.DEVNULL,
@@ -108,11 +111,11 @@ class Server:
             raise
 
     def _port(self):
-        ready, _, _ = select.select([self.process.stdout], [], [], START_SECONDS)
+        ready, _, _ = select.select([self.process.stdout], [], [], self.start_seconds)
         line = self.process.stdout.readline().decode() if ready else ""
         found = re.match(r"listening on http://127\.0\.0\.1:(\d+) ", line)
         if not found:
-            raise Failure(f"{self.name}: not listening after {START_SECONDS} s (it said {line!r})")
+            raise Failure(f"{self.name}: not listening in time (it said {line!r})")
         return int(found[1])
 
     def cpu(self):
