@@ -14,8 +14,8 @@ FOLDER = Path(__file__).resolve().parent
 SERVERS = ["bare", "bare_http", "bare_axum", "conn_tokio"]
 SERVERS += ["dipole", "dipole_axum", "hyper", "axum", "actix", "ntex"]
 # Those on io_uring, and what they are compared with; `conn_` is a network library without HTTP.
-URING_SERVERS = ["bare_uring", "conn_uring", "dipole_uring", "conn_tokio", "dipole"]
-URING_SERVERS += ["ntex_uring", "xitca", "monoio"]
+URING_SERVERS = ["bare_uring", "bare_uring_http", "conn_uring", "dipole_uring", "conn_tokio"]
+URING_SERVERS += ["dipole", "ntex_uring", "xitca", "monoio"]
 # Those that speak TLS; they are compared with each other.
 TLS_SERVERS = ["dipole_tls", "hyper_tls"]
 # Clients that are built beside the servers, with their programs.
@@ -43,6 +43,7 @@ def chosen(text, known):
 # What a server needs to be built with; the others need nothing.
 FEATURES = {
     "bare_uring": "uring",
+    "bare_uring_http": "uring",
     "ntex": "ntex-tokio",
     "ntex_uring": "ntex-uring",
     "monoio": "monoio",

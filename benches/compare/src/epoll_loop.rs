@@ -19,14 +19,10 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
 
 use crate::canned::{Answers, Asked};
+use crate::work::Work;
 
 const INPUT_SIZE: usize = 256 * 1024;
 const LISTENER: u64 = u64::MAX;
-
-/// What a server does for each request beside writing its canned answer.
-pub trait Work {
-    fn request(&mut self, asked: Asked<'_>);
-}
 
 /// Serves until the process is ended.
 pub fn serve(work: impl Work, name: &str) -> std::io::Result<()> {

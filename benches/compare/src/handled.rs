@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 
 use crate::canned::Asked;
-use crate::epoll_loop::Work;
+use crate::work::Work;
 
 /// What is posted, or as much.
 const ECHO: &[u8] = &[b'x'; 4096];

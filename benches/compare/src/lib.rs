@@ -11,6 +11,9 @@ pub mod handler;
 #[cfg(any(feature = "ntex-tokio", feature = "ntex-uring"))]
 pub mod ntex_app;
 pub mod routes;
+#[cfg(feature = "uring")]
+pub mod uring_loop;
+pub mod work;
 
 use std::net::{SocketAddr, TcpListener};
 

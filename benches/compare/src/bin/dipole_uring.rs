@@ -2,6 +2,6 @@
 
 use dipole::uring::Uring;
 
-fn main() -> dipole::net::Result<()> {
-    compare::dipole_app::serve(Uring::new()?, "dipole_uring")
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    compare::dipole_app::serve_here_driven(Uring::new()?, "dipole_uring")
 }
