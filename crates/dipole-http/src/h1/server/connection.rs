@@ -83,9 +83,8 @@ impl Connection {
         })
     }
 
-    /// Gives back what an idle connection has no use for, and begins its idle time.
+    /// Begins the idle time of a connection.
     pub(super) fn rest(&mut self) {
-        self.conn.release();
         self.head_deadline = None;
         let idle = self.after(self.worker.config.idle_timeout);
         self.timer.set(idle);
@@ -149,10 +148,10 @@ impl Connection {
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(Stop::ClientGone(error))),
             Poll::Pending => {
-                self.now = None;
                 if self.write_deadline.is_none() || self.conn.queued() < before {
                     self.write_deadline = self.after(self.worker.config.write_timeout);
                 }
+                self.now = None;
                 Poll::Pending
             }
         }

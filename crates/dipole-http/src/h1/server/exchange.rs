@@ -67,8 +67,8 @@ pin_project! {
         Handler { #[pin] handler: F, deadline: Option<Instant> },
         /// Sends the response's body.
         Respond { #[pin] body: B, writer: BodyWriter },
-        /// Reads what the handler has left of the request's body, and sends what is queued unless
-        /// the next request is there.
+        /// Reads what the handler has left of the request's body, and ends unless the next request
+        /// is there.
         Rest,
     }
 }
@@ -93,8 +93,8 @@ impl<S: HttpService> Exchange<S> {
 }
 
 impl Connection {
-    /// Answers the requests that came together, in their order, with one flush where none waits.
-    /// Ready when the connection has no request under way any more.
+    /// Answers the requests that came together, in their order. Ready when the connection has no request
+    /// under way any more; the last answers are queued then, for one flush.
     pub(super) fn poll_answer<S: HttpService>(
         &mut self,
         service: &mut S,
@@ -183,11 +183,11 @@ impl Connection {
                             false => After::Linger,
                         }));
                     }
+                    if self.conn.is_empty() {
+                        return Poll::Ready(Ok(After::Wait));
+                    }
                     if !self.is_next_held() {
                         ready!(self.poll_flush(cx))?;
-                        if self.conn.is_empty() {
-                            return Poll::Ready(Ok(After::Wait));
-                        }
                     }
                     this.state.set(State::Head { scan: HeadScan::default() });
                 }

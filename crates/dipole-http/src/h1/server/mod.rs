@@ -63,8 +63,17 @@ fn serve<S: HttpService>(
             let mut exchange = Exchange::<S>::on_heap();
             let answered =
                 poll_fn(|cx| connection.poll_answer(&mut service, exchange.as_mut(), cx)).await;
+            // While what is queued is sent, nothing is kept but the connection: on io_uring that may take until
+            // the next request, and others use this memory while it is warm in the cache.
             drop(exchange);
             let reached = connection.note_dropped_handler();
+            let answered = match answered {
+                Ok(After::Wait) => {
+                    connection.conn.release();
+                    poll_fn(|cx| connection.poll_flush(cx)).await.map(|()| After::Wait)
+                }
+                answered => answered,
+            };
             match answered.unwrap_or_else(|stop| connection.stop(stop, reached)) {
                 After::Wait => connection.rest(),
                 After::Close => return,
@@ -109,7 +118,7 @@ impl Drop for Ending {
 /// What becomes of the connection after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum After {
-    /// It waits for the next one.
+    /// It sends what is queued and waits for the next one.
     Wait,
     /// Another protocol goes on with it.
     PassOn(Successor),
