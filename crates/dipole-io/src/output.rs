@@ -97,18 +97,20 @@ impl Output {
         (self.queue.take(), std::mem::take(&mut self.tail))
     }
 
-    /// Takes the memory of a rest that was [taken](Self::take) and is sent.
-    pub fn recycle(&mut self, mut tail: BytesMut) {
-        if tail.capacity() > 0 {
-            self.pool.put(&mut tail);
-        }
+    /// Whether there is memory for small pieces already.
+    #[must_use]
+    pub fn has_buffer(&self) -> bool {
+        self.tail.capacity() > 0
     }
 
     /// Takes the memory of a rest that was [taken](Self::take) and is sent, for what is soon queued.
     pub fn reuse(&mut self, mut tail: BytesMut) {
         let size = self.pool.buffer_size();
-        if self.tail.capacity() > 0 || !(size..=2 * size).contains(&tail.capacity()) {
-            return self.recycle(tail);
+        if self.has_buffer() || !(size..=2 * size).contains(&tail.capacity()) {
+            if tail.capacity() > 0 {
+                self.pool.put(&mut tail);
+            }
+            return;
         }
         tail.clear();
         self.tail = tail;

@@ -44,7 +44,7 @@ impl Input {
         }
         // Doubles what does not fit, so that asking for one byte more each time does not copy it all
         // each time.
-        let mut roomy = BytesMut::with_capacity(size.max(2 * held));
+        let mut roomy = Box::new(BytesMut::with_capacity(size.max(2 * held)));
         roomy.extend_from_slice(self.buffered());
         roomy.extend_from_slice(&piece);
         self.held = Some(Piece::Copied(roomy));

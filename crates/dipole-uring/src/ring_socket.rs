@@ -24,7 +24,7 @@ impl RingSocket {
 
     pub(crate) fn poll_connected(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         self.link.shared.with(|reactor| match reactor.socket(self.key) {
-            Some((socket, engine)) => socket.poll_sent(cx, engine).map_ok(drop),
+            Some((socket, engine)) => socket.poll_sent(self.key, cx, engine),
             None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         })
     }

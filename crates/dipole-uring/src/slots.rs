@@ -13,6 +13,11 @@ impl Key {
         u64::from(self.generation) << 32 | u64::from(self.index)
     }
 
+    /// Its place in the table: of one value at a time.
+    pub(crate) fn index(self) -> usize {
+        self.index as usize
+    }
+
     /// From [`bits`](Self::bits); a number that never was a key finds nothing.
     pub(crate) fn from_bits(bits: u64) -> Self {
         Self { index: bits as u32, generation: (bits >> 32) as u32 }
@@ -22,56 +27,66 @@ impl Key {
 /// Values under keys.
 #[derive(Debug)]
 pub(crate) struct Slots<T> {
-    slots: Vec<Slot<T>>,
+    /// Beside the values, so that these lie as they are aligned.
+    generations: Vec<u32>,
+    values: Vec<Option<T>>,
     vacant: Vec<u32>,
-}
-
-#[derive(Debug)]
-struct Slot<T> {
-    generation: u32,
-    value: Option<T>,
 }
 
 impl<T> Default for Slots<T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), vacant: Vec::new() }
+        Self { generations: Vec::new(), values: Vec::new(), vacant: Vec::new() }
     }
 }
 
 impl<T> Slots<T> {
     pub(crate) fn len(&self) -> usize {
-        self.slots.len() - self.vacant.len()
+        self.values.len() - self.vacant.len()
     }
 
     pub(crate) fn insert(&mut self, value: T) -> Key {
         if let Some(index) = self.vacant.pop() {
-            let slot = &mut self.slots[index as usize];
-            slot.value = Some(value);
-            return Key { index, generation: slot.generation };
+            self.values[index as usize] = Some(value);
+            return Key { index, generation: self.generations[index as usize] };
         }
-        let index = u32::try_from(self.slots.len()).expect("descriptors run out before");
-        self.slots.push(Slot { generation: 0, value: Some(value) });
+        let index = u32::try_from(self.values.len()).expect("descriptors run out before");
+        self.generations.push(0);
+        self.values.push(Some(value));
         Key { index, generation: 0 }
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        let slot = self.slots.get_mut(key.index as usize)?;
-        if slot.generation == key.generation { slot.value.as_mut() } else { None }
+        let generation = *self.generations.get(key.index())?;
+        if generation == key.generation { self.at_mut(key.index()) } else { None }
+    }
+
+    /// The value that is at a place now.
+    #[inline]
+    pub(crate) fn at_mut(&mut self, index: usize) -> Option<&mut T> {
+        self.values.get_mut(index)?.as_mut()
+    }
+
+    /// Where the value of a key is, or was: for whoever wants it in the cache.
+    #[inline]
+    pub(crate) fn place(&self, key: Key) -> Option<&Option<T>> {
+        self.values.get(key.index())
     }
 
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
-        let slot = self.slots.get_mut(key.index as usize)?;
-        if slot.generation != key.generation {
+        let generation = self.generations.get_mut(key.index())?;
+        if *generation != key.generation {
             return None;
         }
-        let value = slot.value.take()?;
-        slot.generation = slot.generation.wrapping_add(1);
+        let value = self.values[key.index()].take()?;
+        *generation = generation.wrapping_add(1);
         self.vacant.push(key.index);
         Some(value)
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = Key> {
-        let taken = (0..).zip(&self.slots).filter(|(_, slot)| slot.value.is_some());
-        taken.map(|(index, slot)| Key { index, generation: slot.generation })
+        let places = (0..).zip(&self.generations).zip(&self.values);
+        let taken = places.filter(|(_, value)| value.is_some());
+        taken.map(|((index, &generation), _)| Key { index, generation })
     }
 }

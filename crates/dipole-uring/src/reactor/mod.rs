@@ -22,14 +22,19 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use crate::ring::{Announcing, Event, Kernel, MOST_ROUNDS, Report, Ring};
+use crate::ring::{Announcing, Event, Kernel, MOST_ROUNDS, Report, Ring, prefetch};
 use crate::slots::{Key, Slots};
 
 use self::listening::Listening;
 pub(crate) use self::piece::Piece;
-pub(crate) use self::socket::Socket;
+#[cfg(test)]
+pub(crate) use self::socket::OWNER_LINES;
+pub(crate) use self::socket::{Place, Socket};
 use self::waking::Withheld;
 pub(crate) use self::waking::{Leftovers, Waste};
+
+/// How many completions before its own a socket is brought into the cache.
+const AHEAD: usize = 3;
 
 /// The sockets of a ring.
 pub(crate) struct Reactor<K: Kernel> {
@@ -46,9 +51,7 @@ pub(crate) struct Engine<K: Kernel> {
     leftovers: Leftovers,
     /// Those whose bytes are sent, and who are told so with what they receive next.
     withheld: Withheld,
-    /// Those whom this was too many for: they are told a turn later, when their answer may have come, too.
-    late: Vec<Waker>,
-    /// What those that are withheld have sent from, for whoever sends next.
+    /// Memory that was sent from, for whoever sends next.
     spare: Vec<BytesMut>,
     /// Sockets whose receive has ended without an end of theirs, to be begun again after this turn.
     starved: Vec<Key>,
@@ -103,13 +106,20 @@ enum Source<D> {
     Listener(Box<Listening<D>>),
 }
 
+impl<K: Kernel> Engine<K> {
+    /// Memory to send from, if there is some that is warm in the cache.
+    #[inline]
+    pub(crate) fn spare(&mut self) -> BytesMut {
+        self.spare.pop().unwrap_or_default()
+    }
+}
+
 impl<K: Kernel> Reactor<K> {
     pub(crate) fn new(ring: Ring<K>, zero_copy_from: Option<usize>) -> Self {
         let engine = Engine {
             ring,
             leftovers: Leftovers::default(),
             withheld: Withheld::default(),
-            late: Vec::new(),
             spare: Vec::new(),
             starved: Vec::new(),
             zero_copy_from,
@@ -148,13 +158,13 @@ impl<K: Kernel> Reactor<K> {
             _ => None,
         };
         self.engine.tally.turns += 1;
-        let mut late = std::mem::take(&mut self.engine.late);
         let mut came = false;
         for _ in 0..MOST_ROUNDS {
             // What the kernel does not take now stays queued for the next turn.
             let entered = self.engine.ring.enter(waiting.take());
             while let Some(report) = self.engine.ring.next_report() {
                 came = true;
+                self.prepare();
                 self.settle(report);
             }
             if entered.is_err() || !self.engine.ring.is_behind() {
@@ -168,12 +178,6 @@ impl<K: Kernel> Reactor<K> {
         }
         let woken = self.engine.leftovers.to_wake.len();
         self.engine.leftovers.to_wake.append(&mut self.after_turn);
-        if came || pace != Pace::Brisk {
-            self.engine.leftovers.to_wake.append(&mut late);
-        }
-        if self.engine.late.is_empty() {
-            self.engine.late = late;
-        }
         if came {
             self.wake_withheld(Some(now));
             return Brought::Something;
@@ -214,7 +218,6 @@ impl<K: Kernel> Reactor<K> {
             self.close(key);
         }
         self.engine.ring.drain();
-        self.engine.leftovers.to_wake.append(&mut self.engine.late);
         self.engine.leftovers.to_wake.append(&mut self.after_turn);
     }
 
@@ -296,11 +299,21 @@ impl<K: Kernel> Reactor<K> {
         match self.sources.remove(key) {
             None => {}
             Some(Source::Listener(listener)) => listener.close(&mut self.engine),
-            Some(Source::Socket(socket)) => socket.close(&mut self.engine),
+            Some(Source::Socket(socket)) => socket.close(key, &mut self.engine),
         }
     }
 
     // What the ring reports.
+
+    /// Brings the socket that soon has received something into the cache: a thousand of them do not stay there.
+    #[inline]
+    fn prepare(&mut self) {
+        if let Some(token) = self.engine.ring.upcoming(AHEAD)
+            && let Some(place) = self.sources.place(Key::from_bits(token))
+        {
+            prefetch::<{ socket::LINES }>(std::ptr::from_ref(place).addr());
+        }
+    }
 
     #[inline]
     fn settle(&mut self, report: Report<K::Descriptor>) {
@@ -322,9 +335,10 @@ impl<K: Kernel> Reactor<K> {
     fn wake_withheld(&mut self, now: Option<Instant>) {
         let Self { sources, engine, .. } = self;
         let to_wake = &mut engine.leftovers.to_wake;
-        engine.withheld.look(now, |key, limit| match sources.get_mut(key) {
-            Some(Source::Socket(socket)) => socket.stays_withheld(limit, to_wake),
-            _ => false,
+        engine.withheld.look(now, |index| {
+            if let Some(Source::Socket(socket)) = sources.at_mut(index) {
+                socket.tell_sent(to_wake);
+            }
         });
     }
 }

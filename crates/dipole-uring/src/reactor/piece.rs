@@ -8,8 +8,9 @@ use crate::ring::Segment;
 pub(crate) enum Piece {
     /// In a buffer of the ring's.
     InPlace(Segment),
-    /// In memory of their own, because the ring's buffers were scarce.
-    Copied(BytesMut),
+    /// In memory of their own, because the ring's buffers were scarce. Boxed, for it is rare, and every
+    /// socket has room for a piece.
+    Copied(Box<BytesMut>),
 }
 
 impl Piece {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Leftovers, Pace, Piece, Reactor};
+use super::{Leftovers, Pace, Piece, Place, Reactor};
 use crate::ring::fake::{Descriptors, Fake, FakeDescriptor, Random, pattern};
 use crate::ring::{Payload, Ring, Sizes};
 use crate::slots::Key;
@@ -70,7 +70,7 @@ fn receive(
     cx: &Context<'_>,
 ) -> Poll<std::io::Result<Option<Piece>>> {
     match reactor.socket(key) {
-        Some((socket, engine)) => socket.poll_receive(key, cx, engine),
+        Some((socket, engine)) => socket.poll_receive(key, Place::default(), cx, engine),
         None => Poll::Ready(Err(std::io::ErrorKind::NotConnected.into())),
     }
 }
@@ -209,7 +209,7 @@ impl World {
         let Some(sending) = socket.sending.take() else { return };
         let waker = Waker::from(Arc::clone(&socket.writer));
         let (on_ring, engine) = self.reactor.socket(socket.key).expect("it is not closed");
-        match on_ring.poll_sent(&Context::from_waker(&waker), engine) {
+        match on_ring.poll_sent(socket.key, &Context::from_waker(&waker), engine) {
             Poll::Pending => {
                 socket.sending = Some(sending);
                 socket.writer.is_woken.store(false, Ordering::Relaxed);
@@ -310,4 +310,11 @@ fn the_end_of_a_ring_wakes_everybody_and_closes_everything() {
         assert!(pieces.iter().all(|piece| !piece.is_empty()));
         assert_eq!(descriptors.count(), 0, "seed {seed}: a descriptor is left");
     }
+}
+
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn a_socket_in_the_table_is_two_lines_of_the_cache() {
+    type Place = Option<super::Source<FakeDescriptor>>;
+    assert_eq!((size_of::<Place>(), align_of::<Place>()), (64 * super::socket::LINES, 64));
 }

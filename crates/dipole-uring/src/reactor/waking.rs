@@ -4,7 +4,6 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::ring::Payload;
-use crate::slots::Key;
 
 /// What is not to be woken or dropped under the lock: either may run anybody's code.
 #[derive(Default)]
@@ -42,119 +41,128 @@ pub(super) fn remember(place: &mut Option<Waker>, waker: &Waker, leftovers: &mut
 /// How often is looked for those who have waited for long; they wait twice as long at most.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// The most sockets that are withheld. What each holds meanwhile, in its task, is cold in the cache when the
-/// answer comes: with many more, that costs more than a poll.
-const MOST: usize = 128;
-
 /// The sockets whose bytes are sent, and whose owners are not told so yet: they have always waited for
 /// an answer next, and one poll does for both. They are told when the answer comes, when the thread
 /// has nothing else to do, or when they have waited for [`LOOK`].
+///
+/// A socket is named by its place in the table. What is known of each is side by side here: with a
+/// thousand of them, to look at the sockets themselves would bring each into the cache.
 #[derive(Default)]
 pub(super) struct Withheld {
-    keys: Vec<Key>,
+    /// Each once: those that are withheld, and some that were.
+    listed: Vec<usize>,
+    /// Of each place in the table.
+    since: Vec<Since>,
     /// Counts the looks.
     round: u32,
     looked: Option<Instant>,
 }
 
-/// Since when a socket is withheld, as of [`Withheld`].
+/// Since when a socket is withheld.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Since {
-    round: u32,
-    /// The list has its key, also when it is not withheld any more.
-    is_listed: bool,
+enum Since {
+    /// It is not.
+    #[default]
+    Never,
+    /// It was, and is still listed.
+    Over,
+    /// The look after which it was.
+    Round(u32),
 }
 
 impl Withheld {
     pub(super) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.listed.is_empty()
     }
 
-    /// Whether one more can be withheld.
-    pub(super) fn has_room(&self, since: Since) -> bool {
-        since.is_listed || self.keys.len() < MOST
-    }
-
-    /// Withholds a socket from now on.
-    pub(super) fn add(&mut self, key: Key, since: &mut Since) {
-        if !since.is_listed {
-            self.keys.push(key);
+    /// Withholds the socket at `index` from now on.
+    pub(super) fn add(&mut self, index: usize) {
+        if self.since.len() <= index {
+            self.since.resize(index + 1, Since::Never);
         }
-        *since = Since { round: self.round, is_listed: true };
+        if self.since[index] == Since::Never {
+            self.listed.push(index);
+        }
+        self.since[index] = Since::Round(self.round);
     }
 
-    /// Asks each socket whether it stays; those that were withheld before `limit` do not. Without `now`
-    /// none does. With it, nobody is asked before it is time.
-    pub(super) fn look(&mut self, now: Option<Instant>, mut stays: impl FnMut(Key, Limit) -> bool) {
-        if self.keys.is_empty() {
+    /// The owner of the socket at `index` knows, or is told otherwise.
+    #[inline]
+    pub(super) fn remove(&mut self, index: usize) {
+        if let Some(since @ Since::Round(_)) = self.since.get_mut(index) {
+            *since = Since::Over;
+        }
+    }
+
+    /// Gives all sockets that are withheld, which are not any more. With `now` only those that have been for long,
+    /// and none before it is time.
+    pub(super) fn look(&mut self, now: Option<Instant>, mut tell: impl FnMut(usize)) {
+        if self.listed.is_empty() {
             return;
         }
-        let mut limit = Limit(None);
+        let mut stays = None;
         if let Some(now) = now {
             let is_early = |looked: Instant| now.saturating_duration_since(looked) < LOOK;
             if self.looked.is_some_and(is_early) {
                 return;
             }
-            (self.looked, limit) = (Some(now), Limit(Some(self.round)));
+            (self.looked, stays) = (Some(now), Some(Since::Round(self.round)));
             self.round = self.round.wrapping_add(1);
         }
-        self.keys.retain(|key| stays(*key, limit));
-    }
-}
-
-/// Which sockets do not stay withheld.
-#[derive(Clone, Copy)]
-pub(super) struct Limit(Option<u32>);
-
-impl Since {
-    /// Whether a socket that is withheld stays so.
-    pub(super) fn is_within(self, limit: Limit) -> bool {
-        limit.0 == Some(self.round)
-    }
-
-    /// The list has its key no more.
-    pub(super) fn unlist(&mut self) {
-        self.is_listed = false;
+        let since = &mut self.since;
+        self.listed.retain(|&index| {
+            if Some(since[index]) == stays {
+                return true;
+            }
+            if let Since::Round(_) = std::mem::take(&mut since[index]) {
+                tell(index);
+            }
+            false
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slots::Slots;
 
     /// Who does not stay, at a look.
-    fn told(withheld: &mut Withheld, sockets: &mut Slots<Since>, now: Option<Instant>) -> Vec<Key> {
+    fn told(withheld: &mut Withheld, now: Option<Instant>) -> Vec<usize> {
         let mut told = Vec::new();
-        withheld.look(now, |key, limit| {
-            let since = sockets.get_mut(key).unwrap();
-            let stays = since.is_within(limit);
-            if !stays {
-                since.unlist();
-                told.push(key);
-            }
-            stays
-        });
+        withheld.look(now, |index| told.push(index));
         told
     }
 
     #[test]
     fn who_is_withheld_is_told_after_one_look_and_before_the_third_or_when_nothing_else_is_to_do() {
-        let (mut withheld, mut sockets) = (Withheld::default(), Slots::default());
-        let keys = [(); 3].map(|()| sockets.insert(Since::default()));
-        let start = Instant::now();
-        withheld.add(keys[0], sockets.get_mut(keys[0]).unwrap());
+        let (mut withheld, start) = (Withheld::default(), Instant::now());
+        withheld.add(7);
         // The first look finds nobody who has waited since an earlier one.
-        assert_eq!(told(&mut withheld, &mut sockets, Some(start)), []);
-        withheld.add(keys[1], sockets.get_mut(keys[1]).unwrap());
-        assert_eq!(told(&mut withheld, &mut sockets, Some(start + LOOK / 2)), []);
-        assert_eq!(told(&mut withheld, &mut sockets, Some(start + LOOK)), [keys[0]]);
-        withheld.add(keys[2], sockets.get_mut(keys[2]).unwrap());
+        assert_eq!(told(&mut withheld, Some(start)), []);
+        withheld.add(1);
+        assert_eq!(told(&mut withheld, Some(start + LOOK / 2)), []);
+        assert_eq!(told(&mut withheld, Some(start + LOOK)), [7]);
+        withheld.add(2);
         // Withheld anew: it has not waited for long.
-        withheld.add(keys[1], sockets.get_mut(keys[1]).unwrap());
-        assert_eq!(told(&mut withheld, &mut sockets, Some(start + 2 * LOOK)), []);
+        withheld.add(1);
+        assert_eq!(told(&mut withheld, Some(start + 2 * LOOK)), []);
         assert!(!withheld.is_empty());
-        assert_eq!(told(&mut withheld, &mut sockets, None), [keys[1], keys[2]]);
+        assert_eq!(told(&mut withheld, None), [1, 2]);
+        assert!(withheld.is_empty());
+    }
+
+    #[test]
+    fn who_knows_is_not_told_and_can_be_withheld_again() {
+        let mut withheld = Withheld::default();
+        withheld.remove(3);
+        withheld.add(3);
+        withheld.remove(3);
+        withheld.add(4);
+        assert_eq!(told(&mut withheld, None), [4]);
+        withheld.add(3);
+        withheld.remove(3);
+        withheld.add(3);
+        assert_eq!(told(&mut withheld, None), [3]);
         assert!(withheld.is_empty());
     }
 }

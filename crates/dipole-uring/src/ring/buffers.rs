@@ -58,6 +58,10 @@ impl Group {
     /// two.
     pub(super) fn new(count: u16, buffer_size: usize) -> Self {
         assert!(count.is_power_of_two() && buffer_size > 0, "a ring of {count} x {buffer_size}");
+        assert!(
+            u32::try_from(buffer_size).is_ok(),
+            "the kernel counts a buffer's bytes in 32 bits"
+        );
         let stride = stride_of(buffer_size);
         let (entries, memory) = (Self::entries_layout(count), Self::layout(count, stride));
         // SAFETY: neither layout is of zero bytes, by the assertion.
@@ -138,7 +142,7 @@ impl Group {
         self.taken.store(taken.wrapping_add(1), Ordering::Relaxed);
         // SAFETY: `index` is below `count`, so this stays inside of the allocation.
         let at = unsafe { self.memory.add(usize::from(index) * self.stride) };
-        Some(Segment { group: Arc::clone(self), at, length, index })
+        Some(Segment { group: Arc::clone(self), at, length: length as u32, index })
     }
 
     /// Puts a buffer in the ring. The caller has the only right to it, and gives it up.
@@ -185,7 +189,7 @@ pub(crate) struct Segment {
     group: Arc<Group>,
     /// The first unread byte.
     at: NonNull<u8>,
-    length: usize,
+    length: u32,
     index: u16,
 }
 
@@ -197,10 +201,10 @@ unsafe impl Sync for Segment {}
 impl Segment {
     /// Forgets the first `n` bytes, of which there are that many.
     pub(crate) fn advance(&mut self, n: usize) {
-        assert!(n <= self.length, "{n} bytes of {}", self.length);
+        assert!(n <= self.len(), "{n} bytes of {}", self.len());
         // SAFETY: not past the end of the filled part of the buffer, by the assertion.
         self.at = unsafe { self.at.add(n) };
-        self.length -= n;
+        self.length -= n as u32;
     }
 
     /// Memory held, in bytes.
@@ -214,7 +218,7 @@ impl Deref for Segment {
 
     fn deref(&self) -> &[u8] {
         // SAFETY: the kernel has filled these bytes, and writes no more to them before `drop`.
-        unsafe { std::slice::from_raw_parts(self.at.as_ptr(), self.length) }
+        unsafe { std::slice::from_raw_parts(self.at.as_ptr(), self.length as usize) }
     }
 }
 

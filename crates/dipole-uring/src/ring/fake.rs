@@ -314,6 +314,10 @@ impl Kernel for Fake {
         self.completions.pop_front()
     }
 
+    fn upcoming(&self, places: usize) -> Option<u64> {
+        Some(self.completions.get(places)?.user_data)
+    }
+
     fn has_work(&mut self) -> bool {
         !self.queued.is_empty() || !self.completions.is_empty()
     }

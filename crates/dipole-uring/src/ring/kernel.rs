@@ -35,6 +35,10 @@ pub(crate) trait Kernel: Send {
     /// The next completion.
     fn pop(&mut self) -> Option<Completion>;
 
+    /// The `user_data` of a completion that `pop` has not given yet, so many places after the next one, if it is
+    /// known already.
+    fn upcoming(&self, places: usize) -> Option<u64>;
+
     /// True when `enter` or `pop` would find something to do.
     fn has_work(&mut self) -> bool;
 

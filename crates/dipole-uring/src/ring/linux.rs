@@ -1,6 +1,7 @@
 //! The kernel under the ring: Linux.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
 use std::time::Duration;
@@ -16,10 +17,16 @@ const GROUP: u16 = 0;
 const ENTER_GETEVENTS: u32 = 1;
 /// Reports in a notification whether the kernel has copied after all.
 const REPORT_USAGE: u16 = 1 << 3;
+/// The most completions that are taken from the kernel's queue at once.
+const MOST_TAKEN: usize = 64;
 
 /// A ring of this thread's: it alone may enter it.
 pub(crate) struct Linux {
     ring: IoUring,
+    /// Taken from the kernel's queue: the first `taken` are there, and the first `given` were given.
+    completions: Box<[MaybeUninit<cqueue::Entry>; MOST_TAKEN]>,
+    taken: usize,
+    given: usize,
     enters: u64,
 }
 
@@ -38,7 +45,8 @@ impl Linux {
             .setup_clamp()
             .build(entries)?;
         ring.submitter().register_eventfd(eventfd.as_raw_fd())?;
-        Ok(Self { ring, enters: 0 })
+        let completions = Box::new([const { MaybeUninit::uninit() }; MOST_TAKEN]);
+        Ok(Self { ring, completions, taken: 0, given: 0, enters: 0 })
     }
 
     /// Whether this kernel knows each of `opcodes`.
@@ -49,6 +57,14 @@ impl Linux {
         let mut probe = io_uring::Probe::new();
         self.ring.submitter().register_probe(&mut probe)?;
         Ok(opcodes.map(|opcode| probe.is_supported(opcode)))
+    }
+
+    /// One that was taken and not given, so many places after the next one.
+    #[inline]
+    fn completion(&self, places: usize) -> Option<&cqueue::Entry> {
+        let entry = self.completions[..self.taken].get(self.given + places)?;
+        // SAFETY: `fill` has initialised the first `taken`, and never fewer.
+        Some(unsafe { entry.assume_init_ref() })
     }
 
     fn queued(&mut self) -> (u32, bool) {
@@ -97,19 +113,30 @@ impl Kernel for Linux {
     }
 
     fn pop(&mut self) -> Option<Completion> {
-        let entry = self.ring.completion().next()?;
-        Some(Completion {
+        if self.given == self.taken {
+            self.given = 0;
+            self.taken = self.ring.completion().fill(&mut self.completions[..]).len();
+        }
+        let entry = self.completion(0)?;
+        let completion = Completion {
             user_data: entry.user_data(),
             result: entry.result(),
             more: cqueue::more(entry.flags()),
             notification: cqueue::notif(entry.flags()),
             buffer: cqueue::buffer_select(entry.flags()),
-        })
+        };
+        self.given += 1;
+        Some(completion)
+    }
+
+    fn upcoming(&self, places: usize) -> Option<u64> {
+        Some(self.completion(places)?.user_data())
     }
 
     fn has_work(&mut self) -> bool {
         let (queued, is_put_off) = self.queued();
-        queued > 0 || is_put_off || !self.ring.completion().is_empty()
+        let is_all_given = self.given == self.taken && self.ring.completion().is_empty();
+        queued > 0 || is_put_off || !is_all_given
     }
 
     fn announce(&mut self, announcing: Announcing) {

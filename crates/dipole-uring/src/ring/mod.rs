@@ -17,6 +17,7 @@ pub(crate) mod fake;
 mod kernel;
 mod linux;
 mod operation;
+mod prefetch;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -34,8 +35,9 @@ pub(crate) use self::buffers::Segment;
 pub(crate) use self::kernel::{Announcing, Copying, Kernel};
 use self::kernel::{Completion, Submission};
 pub(crate) use self::linux::Linux;
-use self::operation::Running;
 pub(crate) use self::operation::{Event, Operation, Payload};
+use self::operation::{Kind, Running};
+pub(crate) use self::prefetch::prefetch;
 pub(crate) use self::watch::watched;
 
 /// The `user_data` of what is no operation: a cancellation.
@@ -76,12 +78,22 @@ pub(crate) struct Tally {
 /// A ring and the operations on it.
 pub(crate) struct Ring<K: Kernel> {
     kernel: ManuallyDrop<K>,
-    /// Each with its token.
-    operations: Slots<(Running<K::Descriptor>, u64)>,
+    /// What a completion is of: small and side by side, for there is one for each connection, and
+    /// most completions need no more.
+    operations: Slots<Known>,
+    /// What each owns, in the same place.
+    running: Vec<Option<Running<K::Descriptor>>>,
     /// Operations and cancellations that the kernel had no room for yet.
     backlog: VecDeque<Pending>,
     group: ManuallyDrop<Arc<Group>>,
     tally: Tally,
+}
+
+/// What is known of an operation when it completes.
+#[derive(Clone, Copy)]
+struct Known {
+    token: u64,
+    kind: Kind,
 }
 
 enum Pending {
@@ -102,6 +114,7 @@ impl<K: Kernel> Ring<K> {
         Ok(Self {
             kernel: ManuallyDrop::new(kernel),
             operations: Slots::default(),
+            running: Vec::new(),
             backlog: VecDeque::new(),
             group: ManuallyDrop::new(group),
             tally: Tally::default(),
@@ -116,7 +129,12 @@ impl<K: Kernel> Ring<K> {
             payload.pieces.get_or_insert_default().push_back(tail);
             self.tally.zero_copy_sends += 1;
         }
-        let key = self.operations.insert((Running::new(operation), token));
+        let key = self.operations.insert(Known { token, kind: operation.kind() });
+        let running = Some(Running::new(operation));
+        match self.running.get_mut(key.index()) {
+            Some(place) => *place = running,
+            None => self.running.push(running),
+        }
         if !self.backlog.is_empty() || !self.submit(key) {
             self.backlog.push_back(Pending::Start(key));
         }
@@ -221,7 +239,9 @@ impl<K: Kernel> Ring<K> {
     }
 
     fn submit(&mut self, key: Key) -> bool {
-        let Some((running, _)) = self.operations.get_mut(key) else { return true };
+        let is_known = self.operations.get_mut(key).is_some();
+        let running = self.running.get_mut(key.index()).filter(|_| is_known);
+        let Some(Some(running)) = running else { return true };
         let submission = running.submission::<K>();
         self.push(&submission, key.bits())
     }
@@ -233,7 +253,7 @@ impl<K: Kernel> Ring<K> {
 
     fn push(&mut self, submission: &Submission, user_data: u64) -> bool {
         // SAFETY: what a submission points to is owned by the operation in the place that
-        // `user_data` names. It is dropped in `complete` alone, after its final completion, or
+        // `user_data` names. It is given up in `complete` alone, after its final completion, or
         // leaked. A cancellation points to nothing.
         let pushed = unsafe { self.kernel.push(submission, user_data) };
         self.tally.submissions += u64::from(pushed);
@@ -256,8 +276,7 @@ impl<K: Kernel> Ring<K> {
     #[inline]
     fn complete(&mut self, completion: &Completion) -> Option<Report<K::Descriptor>> {
         let key = Key::from_bits(completion.user_data);
-        let (running, token) = self.operations.get_mut(key)?;
-        let token = *token;
+        let Known { token, kind } = *self.operations.get_mut(key)?;
         let is_final = !completion.more;
         let filled = match completion.buffer {
             None => None,
@@ -267,28 +286,43 @@ impl<K: Kernel> Ring<K> {
                 Some(unsafe { Group::take(&self.group, index, length) }?)
             }
         };
-        let early = match &running.operation {
-            Operation::AcceptMany(_) if completion.result >= 0 => {
+        let event = match kind {
+            Kind::AcceptMany if completion.result >= 0 => {
                 // SAFETY: the result of an accept, taken once.
-                Some(Event::Accepted(Ok(unsafe { self.kernel.own(completion.result) })))
+                Event::Accepted(Ok(unsafe { self.kernel.own(completion.result) }))
             }
-            Operation::ReceiveMany(_) if completion.result > 0 => Some(Event::Received(Ok(filled))),
-            operation if operation.is_zero_copy() && !completion.notification => {
-                Some(operation.sent(completion.result))
+            Kind::ReceiveMany if completion.result > 0 => Event::Received(Ok(filled)),
+            Kind::SendZeroCopy if !completion.notification => {
+                self.running[key.index()].as_ref()?.operation.sent(completion.result)
             }
-            operation if !is_final => Some(operation.unexpected(completion.result)),
-            _ => None,
+            kind if !is_final => kind.unexpected(completion.result),
+            _ => {
+                let operation = self.remove(key)?.operation;
+                let event = match completion.notification {
+                    true => operation.freed(completion.result),
+                    false => operation.end(completion.result),
+                };
+                return Some(Report { token, event, is_final });
+            }
         };
-        let ended = if is_final { self.operations.remove(key) } else { None };
-        let event = match (early, ended) {
-            (None, Some((running, _))) if completion.notification => {
-                running.operation.freed(completion.result)
-            }
-            (None, Some((running, _))) => running.operation.end(completion.result),
-            (Some(event), _) => event,
-            (None, None) => return None,
-        };
+        if is_final {
+            self.remove(key);
+        }
         Some(Report { token, event, is_final })
+    }
+
+    /// Forgets an operation and gives what it owns.
+    fn remove(&mut self, key: Key) -> Option<Running<K::Descriptor>> {
+        self.operations.remove(key)?;
+        self.running[key.index()].take()
+    }
+
+    /// Who receives some places after the next completion: what was given with its operation.
+    #[inline]
+    pub(crate) fn upcoming(&mut self, places: usize) -> Option<u64> {
+        let user_data = self.kernel.upcoming(places)?;
+        let known = self.operations.get_mut(Key::from_bits(user_data))?;
+        (known.kind == Kind::ReceiveMany).then_some(known.token)
     }
 
     /// Cancels all that runs and waits for it, a few moments at most. To be called on the thread
@@ -323,7 +357,7 @@ impl<K: Kernel> Drop for Ring<K> {
         if !is_drained {
             // The kernel may still write to what these own: better lost than freed under it.
             std::mem::forget(group);
-            std::mem::forget(std::mem::take(&mut self.operations));
+            std::mem::forget(std::mem::take(&mut self.running));
         }
     }
 }

@@ -25,6 +25,17 @@ pub(crate) enum Operation<D> {
     Connect(Arc<D>, Box<SockAddr>),
 }
 
+/// What an operation is, without what it owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    AcceptMany,
+    ReceiveMany,
+    Send,
+    /// The kernel reports its bytes before it has let go of them.
+    SendZeroCopy,
+    Connect,
+}
+
 /// What became of an operation; the last one of an operation is final.
 pub(crate) enum Event<D> {
     /// One connection.
@@ -166,9 +177,14 @@ impl<D> Operation<D> {
 }
 
 impl<D> Operation<D> {
-    /// True when the kernel reports the bytes of a send before it has let go of them.
-    pub(super) fn is_zero_copy(&self) -> bool {
-        matches!(self, Self::Send(_, _, Copying::No))
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::AcceptMany(_) => Kind::AcceptMany,
+            Self::ReceiveMany(_) => Kind::ReceiveMany,
+            Self::Send(_, _, Copying::Yes) => Kind::Send,
+            Self::Send(_, _, Copying::No) => Kind::SendZeroCopy,
+            Self::Connect(..) => Kind::Connect,
+        }
     }
 
     /// What the last completion of a zero-copy send makes of it.
@@ -178,15 +194,6 @@ impl<D> Operation<D> {
             _ => Payload::default(),
         };
         Event::Freed { copied: result < 0, payload }
-    }
-
-    /// A completion that has no meaning for this operation and is not its last.
-    pub(super) fn unexpected(&self, result: i32) -> Event<D> {
-        let error = outcome(result).err().unwrap_or(io::ErrorKind::Other.into());
-        match self {
-            Self::AcceptMany(_) => Event::Accepted(Err(error)),
-            _ => Event::Received(Err(error)),
-        }
     }
 
     /// The result of a zero-copy send, whose memory the kernel still holds. What it did not take
@@ -200,6 +207,17 @@ impl<D> Operation<D> {
             rest.advance(*n);
         }
         Event::Sent(outcome, rest)
+    }
+}
+
+impl Kind {
+    /// A completion that has no meaning for such an operation and is not its last.
+    pub(super) fn unexpected<D>(self, result: i32) -> Event<D> {
+        let error = outcome(result).err().unwrap_or(io::ErrorKind::Other.into());
+        match self {
+            Self::AcceptMany => Event::Accepted(Err(error)),
+            _ => Event::Received(Err(error)),
+        }
     }
 }
 
