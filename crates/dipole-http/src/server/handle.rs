@@ -74,6 +74,9 @@ impl ServerHandle {
     /// Ends the server: it stops accepting, closes idle connections at once, and lets running
     /// requests end, whose answers say `connection: close`. What still runs after `deadline` is
     /// dropped. Ends when the server has; may be called twice.
+    ///
+    /// A QUIC library may hold its port for some moments more, to answer what is still under way to
+    /// connections that were closed (RFC 9000 section 10.2).
     pub async fn shutdown(&self, deadline: Duration) -> Drained {
         self.enter(Phase::Draining);
         if tokio::time::timeout(deadline, self.wait()).await.is_ok() {
