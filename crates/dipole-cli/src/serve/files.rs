@@ -13,7 +13,7 @@ use tower_http::services::ServeDir;
 use tower_http::services::fs::{DefaultServeDirFallback, ServeFileSystemResponseBody};
 
 use super::disk::{Disk, blocking};
-use super::preconditions::{drop_idle_range, if_range_holds};
+use super::preconditions::{Part, if_range_holds, take_part};
 use super::{listing, page};
 use crate::Failure;
 
@@ -50,7 +50,6 @@ impl Files {
             .precompressed_br()
             .precompressed_zstd()
             .precompressed_gzip()
-            .ignore_multi_range_requests(true)
             .with_buf_chunk_size(PIECE);
         Ok(Self { root, serve_dir })
     }
@@ -84,18 +83,26 @@ impl Files {
         request: &Request<()>,
     ) -> io::Result<Response<ServeFileSystemResponseBody>> {
         let mut request = request.clone();
-        drop_idle_range(&request.method().clone(), request.headers_mut());
+        let part = take_part(&request.method().clone(), request.headers_mut());
         let mut serve_dir = self.serve_dir.clone();
-        let answer = serve_dir.try_call(request.clone()).await?;
+        let Some(part) = part else { return serve_dir.try_call(request).await };
+        let asking_for = |part: Part| {
+            let mut request = request.clone();
+            request.headers_mut().insert(RANGE, part.field());
+            request
+        };
+        let answer = serve_dir.try_call(asking_for(part)).await?;
         let is_of_a_range = matches!(
             answer.status(),
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE
         );
-        if !is_of_a_range || if_range_holds(request.headers(), answer.headers()) {
-            return Ok(answer);
+        if is_of_a_range && !if_range_holds(request.headers(), answer.headers()) {
+            return serve_dir.try_call(request).await;
         }
-        request.headers_mut().remove(RANGE);
-        serve_dir.try_call(request).await
+        match part.instead(&answer) {
+            Some(part) => serve_dir.try_call(asking_for(part)).await,
+            None => Ok(answer),
+        }
     }
 
     /// What is no file: a folder's listing, or nothing.

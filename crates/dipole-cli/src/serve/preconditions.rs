@@ -1,18 +1,82 @@
 //! What `ServeDir` leaves open of range requests (RFC 9110 sections 13.1.5 and 14.2).
 
-use http::header::{ETAG, IF_RANGE, LAST_MODIFIED, RANGE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::header::{CONTENT_RANGE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-/// Takes a `range` out of a request that is to be answered as if it had none: another method than
-/// GET, an unknown unit, or no range at all.
-pub(super) fn drop_idle_range(method: &Method, headers: &mut HeaderMap) {
-    let is_idle = |value: &HeaderValue| !value.to_str().is_ok_and(is_byte_ranges);
-    if method != Method::GET
-        || headers.get(RANGE).is_some_and(is_idle)
-        || headers.get_all(RANGE).iter().nth(1).is_some()
-    {
-        headers.remove(RANGE);
+/// A part of a file, as one range asks for it (RFC 9110 section 14.1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Between these offsets in bytes, both of them included; to the end without `last`.
+    From { first: u64, last: Option<u64> },
+    /// So many bytes at the end, or all where there are less.
+    Last(u64),
+}
+
+/// Takes the `range` out of a request. `None` where it is to be answered with all: without a range or
+/// with several, with an unknown unit, or with another method than GET.
+pub(super) fn take_part(method: &Method, headers: &mut HeaderMap) -> Option<Part> {
+    let several = headers.get_all(RANGE).iter().nth(1).is_some();
+    let value = headers.remove(RANGE)?;
+    if several || method != Method::GET {
+        return None;
     }
+    Part::of(value.to_str().ok()?)
+}
+
+impl Part {
+    /// The one part that `bytes=...` names.
+    fn of(value: &str) -> Option<Self> {
+        let (unit, ranges) = value.split_once('=')?;
+        if !unit.eq_ignore_ascii_case("bytes") {
+            return None;
+        }
+        // RFC 9110 5.6.1.2: empty elements of a list count for nothing.
+        let mut ranges = ranges.split(',').map(|range| range.trim_matches([' ', '\t']));
+        let range = ranges.find(|range| !range.is_empty())?;
+        if ranges.any(|range| !range.is_empty()) {
+            return None;
+        }
+        match range.split_once('-')? {
+            ("", length) => Some(Self::Last(number(length)?)),
+            (first, "") => Some(Self::From { first: number(first)?, last: None }),
+            (first, last) => {
+                let (first, last) = (number(first)?, number(last)?);
+                (first <= last).then_some(Self::From { first, last: Some(last) })
+            }
+        }
+    }
+
+    /// As `ServeDir` reads it.
+    pub(super) fn field(self) -> HeaderValue {
+        let text = match self {
+            Self::From { first, last: None | Some(u64::MAX) } => format!("bytes={first}-"),
+            Self::From { first, last: Some(last) } => format!("bytes={first}-{last}"),
+            Self::Last(length) => format!("bytes=-{length}"),
+        };
+        HeaderValue::try_from(text).expect("digits and a dash may be in a field")
+    }
+
+    /// What to ask for in place of this part, where `ServeDir` has answered it wrongly: it refuses an
+    /// end that is longer than the file, and finds a first byte in an empty one.
+    pub(super) fn instead<B>(self, answer: &Response<B>) -> Option<Self> {
+        let of = answer.headers().get(CONTENT_RANGE)?.to_str().ok()?;
+        let is_empty = of.ends_with("/0");
+        match (self, answer.status()) {
+            (Self::Last(1..), StatusCode::RANGE_NOT_SATISFIABLE) if !is_empty => {
+                Some(Self::From { first: 0, last: None })
+            }
+            (Self::From { .. }, StatusCode::PARTIAL_CONTENT) if is_empty => {
+                Some(Self::From { first: 1, last: None })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A number of digits alone; one that no file reaches is as good as the largest.
+fn number(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 /// False when the request's `if-range` names another version than the answer's headers do, so that
@@ -28,25 +92,6 @@ pub(super) fn if_range_holds(request: &HeaderMap, answer: &HeaderMap) -> bool {
         .is_some_and(|current| current == wanted && !wanted.as_bytes().starts_with(b"W/"))
 }
 
-/// True for a well-formed `bytes=...`: a list of `first-last`, `first-` and `-length`.
-fn is_byte_ranges(value: &str) -> bool {
-    let Some((unit, ranges)) = value.split_once('=') else {
-        return false;
-    };
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_range = |range: &str| {
-        range.trim_matches([' ', '\t']).split_once('-').is_some_and(|(first, last)| {
-            is_number(first)
-                && is_number(last)
-                && match (first.parse::<u64>(), last.parse::<u64>()) {
-                    (Ok(first), Ok(last)) => first <= last,
-                    (first, last) => first.is_ok() || last.is_ok(),
-                }
-        })
-    };
-    unit.trim().eq_ignore_ascii_case("bytes") && ranges.split(',').all(is_range)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,8 +102,17 @@ mod tests {
 
     #[test]
     fn only_well_formed_byte_ranges_are_ranges() {
-        for range in ["bytes=0-5", "bytes=5-", "bytes=-5", "bytes=0-1, 3-4", "BYTES=0-0"] {
-            assert!(is_byte_ranges(range), "{range}");
+        let from = |first, last| Some(Part::From { first, last });
+        for (range, part) in [
+            ("bytes=0-5", from(0, Some(5))),
+            ("bytes=5-", from(5, None)),
+            ("bytes=-5", Some(Part::Last(5))),
+            ("BYTES=0-0", from(0, Some(0))),
+            ("bytes=, 0-5 ,", from(0, Some(5))),
+            ("bytes=0-18446744073709551616", from(0, Some(u64::MAX))),
+            ("bytes=-18446744073709551616", Some(Part::Last(u64::MAX))),
+        ] {
+            assert_eq!(Part::of(range), part, "{range}");
         }
         for other in [
             "",
@@ -67,22 +121,23 @@ mod tests {
             "bytes=-",
             "bytes=5",
             "bytes=5-1",
+            "bytes=0-1, 3-4",
+            "bytes = 0-5",
             "items=0-5",
             "bytes=a-b",
-            "bytes=0-5,",
             "bytes=--5",
             "bytes=+1-5",
         ] {
-            assert!(!is_byte_ranges(other), "{other}");
+            assert_eq!(Part::of(other), None, "{other}");
         }
     }
 
     #[test]
     fn a_range_of_a_head_request_is_ignored() {
         let mut fields = headers(&[(RANGE, "bytes=0-5")]);
-        drop_idle_range(&Method::GET, &mut fields);
-        assert_eq!(fields.len(), 1);
-        drop_idle_range(&Method::HEAD, &mut fields);
+        assert_eq!(take_part(&Method::HEAD, &mut fields.clone()), None);
+        let part = Part::From { first: 0, last: Some(5) };
+        assert_eq!(take_part(&Method::GET, &mut fields), Some(part));
         assert_eq!(fields.len(), 0);
     }
 

@@ -49,12 +49,33 @@ fn parts_of_a_file_can_be_had() {
     assert_eq!(part("bytes=-1"), (206, "9".into(), Some("bytes 9-9/10".into())));
     assert_eq!(part("bytes=8-100"), (206, "89".into(), Some("bytes 8-9/10".into())));
     assert_eq!(part("bytes=10-"), (416, String::new(), Some("bytes */10".into())));
+    assert_eq!(part("bytes=-0"), (416, String::new(), Some("bytes */10".into())));
+    // RFC 9110 14.1.2: what is longer than the file is all that there is; a unit has no case.
+    let all = (206, "0123456789".into(), Some("bytes 0-9/10".into()));
+    for range in ["bytes=-1000", "bytes=0-18446744073709551616", "Bytes=0-", "bytes=,0-9, "] {
+        assert_eq!(part(range), all, "{range}");
+    }
     // What is no range, or more than one, is answered with all.
-    for range in ["lines=1-2", "bytes=4-2", "bytes=x", "bytes=0-1,3-4"] {
+    for range in ["lines=1-2", "bytes=4-2", "bytes=x", "bytes=0-1,3-4", "bytes = 2-4"] {
         assert_eq!(part(range), (200, "0123456789".into(), None), "{range}");
     }
     let head = ask(serving.addr(), "HEAD", "/digits", &["range: bytes=2-4"]);
     assert_eq!((head.status, head.header("content-length")), (200, Some("10")));
+}
+
+#[test]
+fn an_empty_file_has_no_part() {
+    let folder = Folder::with(&[("empty", b"")]);
+    let serving = Serving::start(folder.argument(), &[]);
+    for range in ["bytes=0-", "bytes=0-0", "bytes=-1", "bytes=-0"] {
+        let answer = get(serving.addr(), "/empty", &[&format!("range: {range}")]);
+        assert_eq!(
+            (answer.status, answer.header("content-range")),
+            (416, Some("bytes */0")),
+            "{range}"
+        );
+    }
+    assert_eq!(get(serving.addr(), "/empty", &[]).status, 200);
 }
 
 #[test]
