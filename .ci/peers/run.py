@@ -1,8 +1,8 @@
 """Third-party clients and servers against Dipole, on real files.
 
-    python run.py --release DIR --website FILE --npm DIR [--network NAME] [--only REGEX]
+    python run.py --dipole FILE --examples DIR --website FILE --npm DIR [--network NAME] [--only REGEX]
 
-`--release` is the folder with `dipole` and the examples `bench_server`, `follow` and `steady`,
+`--dipole` is the command, `--examples` the folder with its examples `bench_server`, `follow` and `steady`,
 `--website` the example of that name, `--npm` the folder that `npm install --prefix` was given, with
 undici and playwright-core. Python needs aiohttp, aioquic, httpx with h2, hypercorn with h3, pycurl with HTTP/3 and
 websockets; `--niquests` is a Python with niquests, which replaces a part of what the others need. Also
@@ -50,9 +50,9 @@ class World:
     def __init__(self, options, folder):
         self.folder = folder
         self.site = Site(os.path.join(folder, "site"))
-        self.dipole = os.path.join(options.release, "dipole")
+        self.dipole = options.dipole
         self.website = options.website
-        self.examples = os.path.join(options.release, "examples")
+        self.examples = options.examples
         self.npm = options.npm
         self.niquests = options.niquests
         self.network = options.network
@@ -91,7 +91,8 @@ def drained(world):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--release", required=True)
+    parser.add_argument("--dipole", required=True)
+    parser.add_argument("--examples", required=True)
     parser.add_argument("--website", required=True)
     parser.add_argument("--npm", required=True)
     parser.add_argument("--niquests", default="python3", help="a Python with niquests and qh3")
@@ -106,7 +107,7 @@ def main():
         serve = [world.dipole, "serve", world.site.folder, "--workers", "2"]
         serve += ["--network", options.network]
         serve += ["--listen", "127.0.0.1:0", "--listen", f"unix:{world.unix}"]
-        bench = [os.path.join(options.release, "examples", "bench_server")]
+        bench = [os.path.join(world.examples, "bench_server")]
         bench += ["--listen", "127.0.0.1:0", "--network", options.network, "--workers", "1"]
         with (
             Server(serve, f"{folder}/serve.log") as world.server,
