@@ -212,3 +212,20 @@ async fn what_the_server_answers_itself_is_told() {
     }
     assert_eq!(calls.list(), ["414 Server true", "503 Service true"]);
 }
+
+/// RFC 9113 8.3.1; HTTP/1.1 and HTTP/3 refuse the same.
+#[tokio::test(start_paused = true)]
+async fn a_request_for_two_hosts_or_with_a_user_is_malformed() {
+    let site = Site::new(handler(async |_| text("served")));
+    let (client, _) = connect(&site).await;
+    let with_user = Request::get("http://user@a/");
+    for request in [with_user, get("/").header("host", "b"), get("/").header("host", "u@a")] {
+        let fault = ask(&client, request, "").await.expect_err("a reset");
+        assert_eq!(fault.reason(), Some(h2::Reason::PROTOCOL_ERROR));
+    }
+    let twice = get("/").header("host", "a").header("host", "a");
+    assert!(ask(&client, twice, "").await.is_err());
+    let (answer, _) = ask(&client, get("/").header("host", "A:80"), "").await.expect("an answer");
+    assert_eq!(answer.body(), "served");
+    assert_eq!(site.server.stats().requests, 1);
+}

@@ -1,13 +1,14 @@
 //! HTTP/2 (RFC 9113), the server's end of a connection: hyper's, with the server's deadlines.
 //!
 //! [`serve`] is the connection's task. hyper reads and writes frames in it, and gives each request
-//! to [`Requests`] (`requests.rs`), whose answer runs as a task of its own (`streams.rs`). What of
+//! to [`Requests`] (`requests.rs`), which looks at its target (`target.rs`), and whose answer runs as a task of its own (`streams.rs`). What of
 //! frames hyper does not bound is counted beneath it (`calm.rs`).
 
 mod calm;
 mod frames;
 mod requests;
 mod streams;
+mod target;
 
 use std::future::poll_fn;
 use std::pin::pin;

@@ -1,6 +1,5 @@
 //! hyper's requests to the service, and the service's answers to hyper.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -12,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 
 use super::streams::{Pace, Streams};
+use super::target;
 use crate::server::{Answer, AnswerBody, Exchanges};
 use crate::{BoxError, HttpService};
 
@@ -29,25 +29,30 @@ impl<S> Requests<S> {
 
 impl<S: HttpService> Service<Request<Incoming>> for Requests<S> {
     type Response = Response<PacedBody<S::ResponseBody>>;
-    type Error = Infallible;
+    type Error = h2::Error;
     type Future = PacedAnswer<S>;
 
     fn call(&self, request: Request<Incoming>) -> PacedAnswer<S> {
-        PacedAnswer { answer: self.exchanges.answer(request), pace: self.streams.expect_stream() }
+        let answer = target::is_sound(&request).then(|| self.exchanges.answer(request));
+        PacedAnswer { answer, pace: self.streams.expect_stream() }
     }
 }
 
 /// An answer that tells how fast the client takes it.
 pub(super) struct PacedAnswer<S: HttpService> {
-    answer: Answer<S>,
+    /// `None` where the request is malformed: its stream is reset (RFC 9113 section 8.1.1).
+    answer: Option<Answer<S>>,
     pace: Arc<Pace>,
 }
 
 impl<S: HttpService> Future for PacedAnswer<S> {
-    type Output = Result<Response<PacedBody<S::ResponseBody>>, Infallible>;
+    type Output = Result<Response<PacedBody<S::ResponseBody>>, h2::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(Pin::new(&mut self.answer).poll(cx));
+        let Some(answer) = &mut self.answer else {
+            return Poll::Ready(Err(h2::Reason::PROTOCOL_ERROR.into()));
+        };
+        let response = ready!(Pin::new(answer).poll(cx));
         let pace = Arc::clone(&self.pace);
         Poll::Ready(Ok(response.map(|body| PacedBody { body, rest: Bytes::new(), pace })))
     }
