@@ -106,7 +106,8 @@ pub(crate) struct ServeArgs {
 /// What `dipole get` is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct GetArgs {
-    /// What to fetch: http://HOST[:PORT]/PATH or https://...; `http://` may be left out
+    /// What to fetch: http://HOST[:PORT]/PATH or https://...; `http://` may be left out. Of a Unix
+    /// socket: http+unix://%2FPATH%2FOF%2FSOCKET/PATH, or the URL that `dipole serve` prints
     pub(crate) url: String,
     /// Connect to this Unix socket (PATH, or @NAME for an abstract one), whatever the URL's host
     #[arg(long, value_name = "PATH")]
@@ -245,7 +246,7 @@ impl FromStr for AdminSocket {
 /// What `dipole conformance` is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConformanceArgs {
-    /// The network library to judge: tokio, uring, quinn, sim (byte streams and
+    /// The network library to judge: tokio, uring, quinn, s2n, sim (byte streams and
     /// streams) or sim-streams; NAME+tls judges byte streams under TLS
     #[arg(long, value_name = "NAME", default_value = "tokio")]
     pub(crate) network: String,

@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | `request` | from the command line to a request |
+//! | `unix` | which Unix socket is meant |
 //! | `upload` | the request's body, from a file or stdin |
 //! | `ways` | by which way: proxies, where from; redirects, retries, decoding |
 //! | `secure` | TLS: whom to trust, and what to say when that fails |
@@ -16,6 +17,7 @@ mod progress;
 mod request;
 mod secure;
 mod sink;
+mod unix;
 mod upload;
 mod verbose;
 mod ways;
@@ -157,6 +159,9 @@ fn explain(error: &ClientError, args: &GetArgs) -> String {
     // It says itself what it could not connect to.
     let hint = match network.kind() {
         ErrorKind::UnknownHost => "see that the name is right",
+        ErrorKind::AddrNotAvailable if args.interface.is_some() => {
+            "see that --interface is of this machine"
+        }
         ErrorKind::TimedOut | ErrorKind::Unreachable => "see that the machine can be reached",
         _ => "see that a server listens there",
     };

@@ -9,7 +9,7 @@ use http::header::{
 use http::{HeaderMap, Method, Request, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::upload;
+use super::{unix, upload};
 use crate::Failure;
 use crate::args::GetArgs;
 
@@ -38,13 +38,17 @@ pub(super) struct Asked {
 impl Asked {
     /// What `args` ask for.
     pub(super) fn of(args: &GetArgs) -> Result<Self, Failure> {
-        let uri = url(&args.url)?;
-        let via = args.unix_socket.as_ref().map(|path| match path.to_str() {
-            Some(text) if text.starts_with('@') => format!("unix:{text}")
-                .parse()
-                .map_err(|_| Failure::usage("an abstract socket has a name after its @")),
-            _ => Ok(Addr::unix(path.clone())),
-        });
+        let (uri, via) = match unix::split(&args.url)? {
+            Some((addr, _)) if args.unix_socket.is_some() || args.proxy.is_some() => {
+                let text = format!("the URL names {addr}: leave --unix-socket and --proxy out");
+                return Err(Failure::Usage(text));
+            }
+            Some((addr, rest)) => (url(&rest)?, Some(addr)),
+            None => {
+                let path = args.unix_socket.as_deref();
+                (url(&args.url)?, path.map(unix::addr).transpose()?)
+            }
+        };
         let method = match &args.method {
             Some(method) => method.parse().map_err(|_| {
                 Failure::usage(format_args!("{method:?} is not a method: it is one word"))
@@ -61,7 +65,7 @@ impl Asked {
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        Ok(Self { request, via: via.transpose()? })
+        Ok(Self { request, via })
     }
 }
 

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use dipole::{Body, Server, ServerHandle};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::site::Site;
@@ -55,7 +56,7 @@ async fn answer(site: &Site, request: &Request<()>) -> (StatusCode, Value) {
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/status") => (StatusCode::OK, site.status()),
         (&Method::POST, "/swap") => match asked_network(request) {
-            Some(name) => swap(site, name).await,
+            Some(name) => swap(site, &name).await,
             None => failed(StatusCode::BAD_REQUEST, "say which: POST /swap?network=NAME"),
         },
         (_, "/status" | "/swap") => {
@@ -70,18 +71,22 @@ async fn swap(site: &Site, name: &str) -> (StatusCode, Value) {
         Ok(network) => network,
         Err(failure) => return failed(StatusCode::BAD_REQUEST, &failure.to_string()),
     };
+    // `auto` is a choice and no library: what it came to is told.
+    let chosen = network.name;
     match site.swap(network).await {
         Ok(earlier) => {
-            let answer = json!({"from": earlier, "to": name, "listening": site.urls()});
+            let answer = json!({"from": earlier, "to": chosen, "listening": site.urls()});
             (StatusCode::OK, answer)
         }
         Err(error) => failed(StatusCode::CONFLICT, &error.to_string()),
     }
 }
 
-fn asked_network(request: &Request<()>) -> Option<&str> {
+fn asked_network(request: &Request<()>) -> Option<String> {
     let pairs = request.uri().query()?.split('&');
-    pairs.into_iter().find_map(|pair| pair.strip_prefix("network=")).filter(|name| !name.is_empty())
+    let name = pairs.into_iter().find_map(|pair| pair.strip_prefix("network="))?;
+    let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
+    (!name.is_empty()).then_some(name)
 }
 
 fn failed(status: StatusCode, why: &str) -> (StatusCode, Value) {

@@ -241,7 +241,7 @@ async fn serve(
     };
     let drained = tokio::select! {
         drained = drained => drained,
-        _ = signals.next() => return ExitCode::from(1),
+        () = signals.end() => return ExitCode::from(1),
     };
     match (drained, format) {
         (Drained::Whole, Format::Text) => {}

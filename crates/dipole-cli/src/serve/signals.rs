@@ -59,3 +59,10 @@ impl Signals {
         Asked::End
     }
 }
+
+impl Signals {
+    /// The next signal that asks for the end; others have nothing to ask of a server that ends.
+    pub(super) async fn end(&mut self) {
+        while self.next().await != Asked::End {}
+    }
+}

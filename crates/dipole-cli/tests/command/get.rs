@@ -90,9 +90,16 @@ fn a_unix_socket_takes_the_place_of_the_host() {
     let path = folder.path("s.sock");
     let path = path.to_str().expect("it is UTF-8");
     let unix = format!("unix:{path}");
-    let _serving = Serving::listening(&["serve", folder.argument(), "--listen", &unix], 1);
+    let serving = Serving::listening(&["serve", folder.argument(), "--listen", &unix], 1);
     let ended = run(&["get", "--unix-socket", path, "http://nowhere.invalid/a.txt"]);
     assert_eq!((ended.status, ended.text()), (Some(0), "text"), "{ended:?}");
+    let url = format!("http+unix://{}/a.txt", path.replace('/', "%2F"));
+    assert_eq!(run(&["get", &url]).text(), "text");
+    // The URL that the server prints is the socket's.
+    let printed = serving.lines()[0].split(' ').nth(2).expect("a URL");
+    assert!(run(&["get", printed]).text().contains("a.txt"), "{printed}");
+    let ended = run(&["get", "--unix-socket", path, &url]);
+    assert!(ended.failure(2).contains("leave --unix-socket"), "{ended:?}");
 }
 
 #[test]
