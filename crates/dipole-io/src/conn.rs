@@ -22,6 +22,8 @@ pub struct IoConn<S: Socket> {
     write: Half,
     /// True when this side has ended its direction.
     is_shut_down: bool,
+    /// True when something was read since the last write.
+    has_read: bool,
     closer: Option<Closer>,
     local: Addr,
     peer: Addr,
@@ -48,6 +50,7 @@ impl<S: Socket> IoConn<S> {
             read: Half::default(),
             write: Half::default(),
             is_shut_down: false,
+            has_read: false,
             closer: None,
             local,
             peer,
@@ -72,10 +75,12 @@ impl<S: Socket> IoConn<S> {
         Poll::Ready(ErrorKind::TimedOut.into())
     }
 
+    #[inline]
     fn is_closed_elsewhere(&self) -> bool {
         self.closer.as_ref().is_some_and(Closer::is_closed)
     }
 
+    #[cold]
     fn fail_read(&mut self, error: io::Error) -> Error {
         let error = self.read.fail(error.into());
         if error.is_closed() {
@@ -84,18 +89,57 @@ impl<S: Socket> IoConn<S> {
         error
     }
 
+    #[cold]
     fn fail_write(&mut self, error: Error) -> Error {
         self.output.clear();
         self.write.fail(error)
     }
 
     /// The peer's end; after a reset that a write has seen first, the kernel says "end" as well.
+    #[cold]
     fn end_of_input(&mut self) -> Error {
         let over = match self.write.over() {
             Some(error) if *error.kind() == ErrorKind::Reset => error.clone(),
             _ => ErrorKind::Eof.into(),
         };
         self.read.fail(over)
+    }
+
+    /// Writes what is one piece and taken at once, as most answers are; true when that was all. The
+    /// read before it has spent of the task's budget, so a connection that never waits still lets
+    /// others have their turn.
+    ///
+    /// # Errors
+    /// The socket's.
+    #[inline]
+    fn try_send(&mut self) -> Result<bool> {
+        if !self.has_read || self.is_closed_elsewhere() || self.write.over().is_some() {
+            return Ok(false);
+        }
+        let (Some(socket), Some(piece)) = (&mut self.socket, self.output.only_piece()) else {
+            return Ok(false);
+        };
+        self.has_read = false;
+        match socket.try_write(piece) {
+            Ok(n) => {
+                self.sent += n as u64;
+                self.output.consume(n);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(self.fail_write(error.into())),
+        }
+        let is_all = self.output.queued() == 0;
+        if is_all {
+            self.output.release_unused();
+            self.write.end();
+        }
+        Ok(is_all)
+    }
+
+    #[inline(never)]
+    fn poll_flush_in_parts(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let polled = self.poll_sent(cx);
+        self.finish_write(cx, polled)
     }
 
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -173,7 +217,10 @@ impl<S: Socket> Conn for IoConn<S> {
             }
             match self.input.poll_read(socket, cx, n) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.end_of_input())),
-                Poll::Ready(Ok(read)) => self.received += read as u64,
+                Poll::Ready(Ok(read)) => {
+                    self.received += read as u64;
+                    self.has_read = true;
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail_read(error))),
                 Poll::Pending => return self.poll_wait(cx, Side::Read).map(Err),
             }
@@ -205,6 +252,11 @@ impl<S: Socket> Conn for IoConn<S> {
         self.output.malloc(n)
     }
 
+    fn write_slice(&mut self, data: &[u8]) {
+        self.output.borrow_from(&mut self.input);
+        self.output.write_slice(data);
+    }
+
     fn write_binary(&mut self, data: Bytes) {
         self.output.write_binary(data);
     }
@@ -214,8 +266,11 @@ impl<S: Socket> Conn for IoConn<S> {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let polled = self.poll_sent(cx);
-        self.finish_write(cx, polled)
+        match self.try_send() {
+            Ok(true) => Poll::Ready(Ok(())),
+            Ok(false) => self.poll_flush_in_parts(cx),
+            Err(error) => Poll::Ready(Err(error)),
+        }
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -287,13 +342,122 @@ impl<S: Socket> Conn for IoConn<S> {
     }
 }
 
-#[cfg(all(test, target_pointer_width = "64"))]
+#[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
+    use dipole_net::ConnExt;
+    use tokio::io::ReadBuf;
+
     use super::*;
 
     /// Each idle connection has both; ARCHITECTURE.md, "Speed", says what more would cost.
+    #[cfg(target_pointer_width = "64")]
     #[test]
     fn the_buffers_of_an_idle_connection_are_small() {
         assert_eq!((size_of::<Input>(), size_of::<Output>()), (48, 64));
+    }
+
+    /// Has always something to read, and tells how it was written to.
+    struct Scripted {
+        at_once: Vec<io::Result<usize>>,
+        log: std::sync::mpsc::Sender<String>,
+    }
+
+    impl Socket for Scripted {
+        fn try_write(&mut self, data: &[u8]) -> io::Result<usize> {
+            let _ = self.log.send(format!("try {}", data.escape_ascii()));
+            self.at_once.pop().unwrap_or(Ok(data.len()))
+        }
+    }
+
+    impl AsyncRead for Scripted {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            buffer.put_slice(b"?");
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Scripted {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            data: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let _ = self.log.send(format!("poll {}", data.escape_ascii()));
+            Poll::Ready(Ok(data.len()))
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn scripted(
+        at_once: Vec<io::Result<usize>>,
+    ) -> (IoConn<Scripted>, impl FnMut() -> Vec<String>) {
+        let (log, logged) = std::sync::mpsc::channel();
+        let socket = Scripted { at_once, log };
+        let conn = IoConn::new(socket, Addr::Unnamed, Addr::Unnamed, &BufferPool::default());
+        (conn, move || logged.try_iter().collect())
+    }
+
+    fn read(conn: &mut IoConn<Scripted>) {
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(matches!(conn.poll_fill(&mut cx, conn.len() + 1), Poll::Ready(Ok(()))));
+        conn.skip(conn.len()).expect("they are held");
+    }
+
+    fn write(conn: &mut IoConn<Scripted>, data: &[u8]) -> Result<()> {
+        let mut cx = Context::from_waker(Waker::noop());
+        conn.put(data);
+        match conn.poll_flush(&mut cx) {
+            Poll::Ready(flushed) => flushed,
+            Poll::Pending => panic!("this socket never waits"),
+        }
+    }
+
+    #[test]
+    fn each_read_lets_one_write_pass_without_the_tasks_budget() {
+        let (mut conn, mut log) = scripted(vec![]);
+        write(&mut conn, b"a").expect("it is taken");
+        for _ in 0..2 {
+            read(&mut conn);
+            read(&mut conn);
+            write(&mut conn, b"b").expect("it is taken");
+            write(&mut conn, b"c").expect("it is taken");
+        }
+        assert_eq!(log(), ["poll a", "try b", "poll c", "try b", "poll c"]);
+        assert_eq!((conn.queued(), conn.stats().sent), (0, 5));
+        assert_eq!((conn.stats().input_memory, conn.stats().output_memory), (0, 0));
+    }
+
+    #[test]
+    fn what_is_not_taken_at_once_is_sent_after_it() {
+        let (mut conn, mut log) = scripted(vec![Err(io::ErrorKind::WouldBlock.into()), Ok(2)]);
+        read(&mut conn);
+        write(&mut conn, b"abc").expect("it is taken");
+        read(&mut conn);
+        write(&mut conn, b"def").expect("it is taken");
+        assert_eq!(log(), ["try abc", "poll c", "try def", "poll def"]);
+        assert_eq!((conn.queued(), conn.stats().sent), (0, 6));
+    }
+
+    #[test]
+    fn a_write_that_fails_at_once_keeps_the_kind_of_its_error() {
+        let (mut conn, mut log) = scripted(vec![Err(io::ErrorKind::ConnectionReset.into())]);
+        read(&mut conn);
+        for _ in 0..2 {
+            let error = write(&mut conn, b"abc").expect_err("the peer is gone");
+            assert_eq!(*error.kind(), ErrorKind::Reset);
+        }
+        assert_eq!(log(), ["try abc"], "the error is sticky");
+        assert_eq!(conn.queued(), 0);
     }
 }

@@ -23,6 +23,7 @@ impl Half {
     }
 
     /// Is over for good, and gives why: what was said first counts.
+    #[cold]
     pub fn fail(&mut self, error: Error) -> Error {
         self.timer.end();
         self.over.get_or_insert(error).clone()

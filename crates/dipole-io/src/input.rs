@@ -49,6 +49,7 @@ impl Input {
 
     /// Unread bytes, in bytes.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.held.len()
     }
@@ -61,6 +62,7 @@ impl Input {
 
     /// The unread bytes.
     #[must_use]
+    #[inline]
     pub fn buffered(&self) -> &[u8] {
         &self.held
     }
@@ -75,6 +77,7 @@ impl Input {
     ///
     /// # Errors
     /// `InvalidInput` when fewer are held.
+    #[inline]
     pub fn skip(&mut self, n: usize) -> Result<()> {
         self.check(n)?;
         if n == self.held.len() {
@@ -100,15 +103,16 @@ impl Input {
         Ok(self.held.split_to(n).freeze())
     }
 
+    #[inline]
     fn check(&self, n: usize) -> Result<()> {
         if n <= self.held.len() {
             return Ok(());
         }
-        let held = self.held.len();
-        Err(Error::with_message(ErrorKind::InvalidInput, format!("{n} bytes of {held} held")))
+        Err(too_many(n, self.held.len()))
     }
 
     /// Gives the buffer back when nothing in it is unread.
+    #[inline]
     pub fn release(&mut self) {
         if self.held.is_empty() && self.held.capacity() > 0 {
             self.pool.put(&mut self.held);
@@ -116,6 +120,7 @@ impl Input {
     }
 
     /// The buffer, when it is a whole one and nothing in it is unread.
+    #[inline]
     pub(crate) fn lend(&mut self) -> Option<BytesMut> {
         let is_free = self.held.is_empty() && self.held.capacity() >= self.pool.buffer_size();
         is_free.then(|| std::mem::take(&mut self.held))
@@ -166,15 +171,21 @@ impl Input {
         read
     }
 
-    /// Never through `reserve`, which doubles what is held already (B22).
+    #[inline]
     fn make_room(&mut self, wanted: usize) {
         let held = self.held.len();
         let missing = wanted.saturating_sub(held);
         let room = missing.max(if held == 0 { self.room as usize } else { LEAST_ROOM });
         if self.held.capacity() == 0 && room <= self.pool.buffer_size() {
             self.held = self.pool.take();
-            return;
+        } else {
+            self.grow(held, room);
         }
+    }
+
+    /// Never through `reserve`, which doubles what is held already (B22).
+    #[inline(never)]
+    fn grow(&mut self, held: usize, room: usize) {
         if self.held.try_reclaim(room) {
             return;
         }
@@ -188,6 +199,11 @@ impl Input {
         std::mem::swap(&mut self.held, &mut roomy);
         self.pool.put(&mut roomy);
     }
+}
+
+#[cold]
+fn too_many(n: usize, held: usize) -> Error {
+    Error::with_message(ErrorKind::InvalidInput, format!("{n} bytes of {held} held"))
 }
 
 /// One buffer of the pool, in bytes.

@@ -26,7 +26,7 @@ pub type Pieces = Option<Box<VecDeque<Bytes>>>;
 pub struct Output {
     /// Sent before `tail`. Never empty, and on the heap: most connections have none, most of the
     /// time, and an idle one shall be small.
-    queue: Pieces,
+    pieces: Pieces,
     tail: BytesMut,
     queued: usize,
     copied: u64,
@@ -37,11 +37,12 @@ impl Output {
     /// An empty queue.
     #[must_use]
     pub fn new(pool: &BufferPool) -> Self {
-        Self { queue: None, tail: BytesMut::new(), queued: 0, copied: 0, pool: pool.clone() }
+        Self { pieces: None, tail: BytesMut::new(), queued: 0, copied: 0, pool: pool.clone() }
     }
 
     /// Bytes queued.
     #[must_use]
+    #[inline]
     pub fn queued(&self) -> usize {
         self.queued
     }
@@ -60,6 +61,7 @@ impl Output {
 
     /// Takes the buffer of `input` for small pieces, where all of it was read and there is none
     /// here: most requests are answered once they are read, and so take one buffer and not two.
+    #[inline]
     pub fn borrow_from(&mut self, input: &mut Input) {
         if self.tail.capacity() == 0
             && let Some(buffer) = input.lend()
@@ -77,24 +79,37 @@ impl Output {
         &mut self.tail[start..]
     }
 
-    /// Queues `data`.
-    pub fn write_binary(&mut self, data: Bytes) {
+    /// Queues a copy of `data`.
+    #[inline]
+    pub fn write_slice(&mut self, data: &[u8]) {
         self.queued += data.len();
+        self.make_room(data.len());
+        self.tail.extend_from_slice(data);
+    }
+
+    /// Queues `data`.
+    #[inline]
+    pub fn write_binary(&mut self, data: Bytes) {
         if data.len() <= COPY_LIMIT {
             self.copied += data.len() as u64;
-            self.make_room(data.len());
-            self.tail.extend_from_slice(&data);
-            return;
+            self.write_slice(&data);
+        } else {
+            self.queue(data);
         }
+    }
+
+    /// Queues `data` as it is.
+    fn queue(&mut self, data: Bytes) {
+        self.queued += data.len();
         self.seal_tail();
-        self.queue.get_or_insert_default().push_back(data);
+        self.pieces.get_or_insert_default().push_back(data);
     }
 
     /// Takes out all that is queued, for a library that owns what it sends: first the pieces, then
     /// the rest.
     pub fn take(&mut self) -> (Pieces, BytesMut) {
         self.queued = 0;
-        (self.queue.take(), std::mem::take(&mut self.tail))
+        (self.pieces.take(), std::mem::take(&mut self.tail))
     }
 
     /// Whether there is memory for small pieces already.
@@ -117,6 +132,7 @@ impl Output {
     }
 
     /// Gives back memory that nothing is queued in.
+    #[inline]
     pub fn release_unused(&mut self) {
         if self.queued == 0 && self.tail.capacity() > 0 {
             self.release();
@@ -130,6 +146,7 @@ impl Output {
         }
     }
 
+    #[inline(never)]
     fn find_room(&mut self, n: usize) {
         let (held, size) = (self.tail.len(), self.pool.buffer_size());
         if held == 0 && n <= size {
@@ -146,17 +163,18 @@ impl Output {
 
     fn seal_tail(&mut self) {
         if !self.tail.is_empty() {
-            self.queue.get_or_insert_default().push_back(self.tail.split().freeze());
+            self.pieces.get_or_insert_default().push_back(self.tail.split().freeze());
         }
     }
 
     fn pieces(&self) -> impl Iterator<Item = &Bytes> {
-        self.queue.iter().flat_map(|queue| queue.iter())
+        self.pieces.iter().flat_map(|queue| queue.iter())
     }
 
     /// All that is queued, where it is one piece; `None` with nothing queued.
+    #[inline]
     pub(crate) fn only_piece(&self) -> Option<&[u8]> {
-        (self.queue.is_none() && self.queued > 0).then_some(&self.tail)
+        (self.pieces.is_none() && self.queued > 0).then_some(&self.tail)
     }
 
     /// Writes what is queued; ready when the writer has taken it all. Adds what it took to `sent`.
@@ -170,7 +188,7 @@ impl Output {
         sent: &mut u64,
     ) -> Poll<io::Result<()>> {
         while self.queued > 0 {
-            let n = if self.queue.is_none() {
+            let n = if self.pieces.is_none() {
                 ready!(Pin::new(&mut *writer).poll_write(cx, &self.tail))?
             } else {
                 ready!(self.poll_write_pieces(writer, cx))?
@@ -204,9 +222,18 @@ impl Output {
     }
 
     /// Forgets the first `n` bytes: a writer has taken them.
-    pub(crate) fn consume(&mut self, mut n: usize) {
+    #[inline]
+    pub(crate) fn consume(&mut self, n: usize) {
         self.queued -= n;
-        if let Some(queue) = &mut self.queue {
+        if self.pieces.is_none() {
+            self.consume_tail(n);
+        } else {
+            self.consume_pieces(n);
+        }
+    }
+
+    fn consume_pieces(&mut self, mut n: usize) {
+        if let Some(queue) = &mut self.pieces {
             while let Some(first) = queue.front_mut() {
                 if n < first.len() {
                     first.advance(n);
@@ -215,8 +242,13 @@ impl Output {
                 n -= first.len();
                 queue.pop_front();
             }
-            self.queue = None;
+            self.pieces = None;
         }
+        self.consume_tail(n);
+    }
+
+    #[inline]
+    fn consume_tail(&mut self, n: usize) {
         if n == self.tail.len() {
             // Unlike `advance` this leaves the buffer whole.
             self.tail.clear();
@@ -229,10 +261,11 @@ impl Output {
     pub fn clear(&mut self) {
         self.queued = 0;
         self.tail.clear();
-        self.queue = None;
+        self.pieces = None;
         self.release();
     }
 
+    #[inline]
     fn release(&mut self) {
         if self.tail.capacity() > SMALL {
             self.pool.put(&mut self.tail);

@@ -18,6 +18,17 @@ pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
         Poll::Ready(Ok(()))
     }
 
+    /// Writes what is taken at once and needs no `poll_flush`, and neither waits nor spends the task's
+    /// budget: a read came before, which has spent it.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing is taken at once, or where that cannot be known: then `poll_write` is
+    /// asked. Else as `poll_write`.
+    fn try_write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let _ = data;
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
     /// Writes as `poll_write` does, where this side's end follows at once: what can do so sends both
     /// in one packet.
     ///

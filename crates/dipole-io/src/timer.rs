@@ -22,7 +22,23 @@ impl OperationTimer {
 
     /// To be called when the operation is pending; ready when its time is up, and then the
     /// operation has ended.
+    #[inline]
     pub fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.timeout.is_none() && self.running.is_none() {
+            return Poll::Pending;
+        }
+        self.poll_running(cx)
+    }
+
+    /// To be called when the operation is ready or given up.
+    #[inline]
+    pub fn end(&mut self) {
+        if self.running.is_some() {
+            self.running = None;
+        }
+    }
+
+    fn poll_running(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.running.is_none() {
             let Some(timeout) = self.timeout else { return Poll::Pending };
             if timeout.is_zero() {
@@ -35,12 +51,5 @@ impl OperationTimer {
         }
         self.running = None;
         Poll::Ready(())
-    }
-
-    /// To be called when the operation is ready or given up.
-    pub fn end(&mut self) {
-        if self.running.is_some() {
-            self.running = None;
-        }
     }
 }

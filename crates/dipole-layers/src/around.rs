@@ -95,6 +95,9 @@ impl<A: Around> Conn for Surrounded<A> {
     fn malloc(&mut self, n: usize) -> &mut [u8] {
         self.inner.malloc(n)
     }
+    fn write_slice(&mut self, data: &[u8]) {
+        self.inner.write_slice(data);
+    }
     fn write_binary(&mut self, data: Bytes) {
         self.inner.write_binary(data);
     }

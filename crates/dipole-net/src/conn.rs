@@ -15,8 +15,8 @@ use crate::{Addr, Closer, Result, TlsInfo};
 /// [`release`](Self::release) gives the memory of consumed bytes back. The borrow checker makes a
 /// slice of `buffered` unusable after any of these.
 ///
-/// **Writing.** [`malloc`](Self::malloc) and [`write_binary`](Self::write_binary) queue bytes in
-/// call order; [`poll_flush`](Self::poll_flush) sends them. Queueing never fails: on a connection
+/// **Writing.** [`malloc`](Self::malloc), [`write_slice`](Self::write_slice) and
+/// [`write_binary`](Self::write_binary) queue bytes in call order; [`poll_flush`](Self::poll_flush) sends them. Queueing never fails: on a connection
 /// that has ended the bytes go nowhere, and the next flush says why.
 ///
 /// **Polling.** Reading and writing have a waker each, the last one given, so one task may read
@@ -80,6 +80,11 @@ pub trait Conn: Send {
     /// Queues `n` zeroed bytes and gives them to be filled (B29); what is left unfilled is sent as
     /// zeros (B30).
     fn malloc(&mut self, n: usize) -> &mut [u8];
+
+    /// Queues a copy of `data`: what `malloc` and filling it do, where the library can in one.
+    fn write_slice(&mut self, data: &[u8]) {
+        self.malloc(data.len()).copy_from_slice(data);
+    }
 
     /// Queues `data`, without a copy from 64 KiB on (B34); smaller pieces may be copied where that
     /// is cheaper.
@@ -205,6 +210,9 @@ impl<C: Conn + ?Sized> Conn for Box<C> {
     }
     fn malloc(&mut self, n: usize) -> &mut [u8] {
         (**self).malloc(n)
+    }
+    fn write_slice(&mut self, data: &[u8]) {
+        (**self).write_slice(data);
     }
     fn write_binary(&mut self, data: Bytes) {
         (**self).write_binary(data);

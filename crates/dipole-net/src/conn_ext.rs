@@ -83,7 +83,7 @@ pub trait ConnExt: Conn {
 
     /// Queues a copy of `data`; sends nothing.
     fn put(&mut self, data: &[u8]) {
-        self.malloc(data.len()).copy_from_slice(data);
+        self.write_slice(data);
     }
 
     /// Queues a copy of `data` and sends all that is queued.

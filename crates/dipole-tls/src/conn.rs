@@ -331,6 +331,11 @@ impl Conn for TlsConn {
         self.output.malloc(n)
     }
 
+    fn write_slice(&mut self, data: &[u8]) {
+        self.output.borrow_from(&mut self.input);
+        self.output.write_slice(data);
+    }
+
     fn write_binary(&mut self, data: Bytes) {
         self.output.write_binary(data);
     }

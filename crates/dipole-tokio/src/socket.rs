@@ -40,6 +40,14 @@ impl Socket for StreamSocket {
         }
     }
 
+    fn try_write(&mut self, data: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(data),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_write(data),
+        }
+    }
+
     #[cfg(target_os = "linux")]
     fn poll_write_last(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let Self::Tcp(stream) = self else { return Pin::new(self).poll_write(cx, data) };

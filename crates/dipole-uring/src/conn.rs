@@ -288,6 +288,10 @@ impl Conn for UringConn {
         self.output.malloc(n)
     }
 
+    fn write_slice(&mut self, data: &[u8]) {
+        self.output.write_slice(data);
+    }
+
     fn write_binary(&mut self, data: Bytes) {
         self.output.write_binary(data);
     }
