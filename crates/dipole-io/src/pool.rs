@@ -11,7 +11,7 @@ const MOST_AT_HAND: usize = 4;
 thread_local! {
     /// What this thread gave back last. Most requests take a buffer and give it back before another
     /// one takes it, and so without a lock.
-    static AT_HAND: [AtHand; MOST_AT_HAND] = const { [const { AtHand::EMPTY }; MOST_AT_HAND] };
+    static AT_HAND: [AtHand; MOST_AT_HAND] = const { [const { AtHand::empty() }; MOST_AT_HAND] };
 }
 
 /// A place for one buffer of a store, out of it.
@@ -139,8 +139,9 @@ impl BufferPool {
 }
 
 impl AtHand {
-    const EMPTY: Self =
-        Self { address: Cell::new(0), store: RefCell::new(Weak::new()), buffer: Cell::new(None) };
+    const fn empty() -> Self {
+        Self { address: Cell::new(0), store: RefCell::new(Weak::new()), buffer: Cell::new(None) }
+    }
 
     /// True when its store is gone, or there was none.
     fn is_free(&self) -> bool {
