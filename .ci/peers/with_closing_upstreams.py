@@ -127,7 +127,7 @@ def asking(world, nginx, way, seconds, *options):
 
 def none_failed(tally):
     same(tally["failures"][:3], [], f"of {tally['asked']} requests, {len(tally['failures'])} failed")
-    holds(tally["asked"] > 50, f"only {tally['asked']} requests")
+    holds(tally["asked"] > 50, f"only {tally['asked']} requests, slowest {tally['slowest']}")
 
 
 @check("pool: nginx ends each connection after a few requests, and no request fails")
@@ -172,7 +172,8 @@ def reloaded(world):
             holds(len(lost) <= 16 * 4, f"{len(lost)} POSTs failed: {lost[:3]}")
             for one in lost:
                 holds("ended before its response" in one["why"], one["why"])
-            holds(tally["asked"] > 500, f"only {tally['asked']} requests")
+            few = f"only {tally['asked']} requests by {name}, slowest {tally['slowest']}"
+            holds(tally["asked"] > 500, few)
             saw.append(f"{name}: {tally['asked']}, {len(lost)} POSTs told to have been cut off")
     return "; ".join(saw)
 

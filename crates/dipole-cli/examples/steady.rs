@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Every second request is a POST. Each has a number of its own, as the query `n=NUMBER`, by which the
-//! server's log tells how often it came. Ends with a line of JSON.
+//! server's log tells how often it came. Ends with a line of JSON, which also names the slowest request.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -55,6 +55,14 @@ struct Tally {
     next: AtomicU64,
     answered: AtomicU64,
     failures: Mutex<Vec<serde_json::Value>>,
+    slowest: Mutex<Slowest>,
+}
+
+/// The request that took longest, successful or not.
+#[derive(Debug, Default, Clone, Copy)]
+struct Slowest {
+    number: u64,
+    time: Duration,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -87,11 +95,17 @@ async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
         task.await?;
     }
     let failures = tally.failures.lock().map_err(|_| "a task panicked")?;
+    let slowest = *tally.slowest.lock().map_err(|_| "a task panicked")?;
     let asked = tally.next.load(Ordering::Relaxed);
     let answered = tally.answered.load(Ordering::Relaxed);
     println!(
         "{}",
-        serde_json::json!({"asked": asked, "answered": answered, "failures": *failures})
+        serde_json::json!({
+            "asked": asked,
+            "answered": answered,
+            "failures": *failures,
+            "slowest": {"number": slowest.number, "seconds": slowest.time.as_secs_f64()},
+        })
     );
     Ok(())
 }
@@ -134,7 +148,15 @@ async fn ask(client: &Client, url: &str, tally: &Tally) {
             false => Err(format!("{status}, {} bytes", body.len())),
         }
     };
-    match came.await {
+    let begin = Instant::now();
+    let came = came.await;
+    let time = begin.elapsed();
+    let mut slowest = tally.slowest.lock().expect("no panic under this lock");
+    if time > slowest.time {
+        *slowest = Slowest { number, time };
+    }
+    drop(slowest);
+    match came {
         Ok(()) => drop(tally.answered.fetch_add(1, Ordering::Relaxed)),
         Err(why) => {
             let mut failures = tally.failures.lock().expect("no panic under this lock");
