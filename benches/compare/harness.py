@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-SERVERS = ["bare", "bare_http", "bare_axum", "conn_tokio"]
+SERVERS = ["bare", "bare_http", "bare_axum", "bare_tokio", "conn_tokio"]
 SERVERS += ["dipole", "dipole_axum", "hyper", "axum", "actix", "ntex"]
 # Those on io_uring, and what they are compared with; `conn_` is a network library without HTTP.
 URING_SERVERS = ["bare_uring", "bare_uring_http", "conn_uring", "dipole_uring", "conn_tokio"]

@@ -155,6 +155,7 @@ const RULES: &[Rule] = &[
             "tower-layer",
             "tower-service",
             "tracing",
+            "try-lock",
         ]),
     },
     Rule {

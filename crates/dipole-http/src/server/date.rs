@@ -11,32 +11,35 @@ use crate::h1::codec::encode::DateLine;
 #[derive(Debug)]
 pub(crate) struct Date {
     line: DateLine,
-    until: Instant,
+    /// The end of its second; `None` while there is no date.
+    until: Option<Instant>,
+}
+
+impl Default for Date {
+    /// None yet.
+    fn default() -> Self {
+        Self { line: [b' '; 37], until: None }
+    }
 }
 
 impl Date {
-    /// Moves it on to `now`.
+    /// The field's line at `now`, with its line end.
     #[inline]
-    pub(super) fn update(&mut self, now: Instant) {
-        if now >= self.until {
+    pub(crate) fn line(&mut self, now: Instant) -> &DateLine {
+        if self.until.is_none_or(|until| now >= until) {
             *self = Self::at(now);
         }
-    }
-
-    /// The field's line, with its line end.
-    pub(crate) fn line(&self) -> &DateLine {
         &self.line
     }
 
-    /// The date at `now`.
-    pub(super) fn at(now: Instant) -> Self {
+    fn at(now: Instant) -> Self {
         let time = SystemTime::now();
         let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let left = 1_000_000_000 - since_epoch.subsec_nanos();
         // An IMF-fixdate, RFC 9110 section 5.6.7: always 29 bytes.
         let mut line = *b"date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
         line[6..35].copy_from_slice(httpdate::fmt_http_date(time).as_bytes());
-        Self { line, until: now + Duration::from_nanos(left.into()) }
+        Self { line, until: Some(now + Duration::from_nanos(left.into())) }
     }
 }
 

@@ -3,7 +3,6 @@
 mod accept;
 mod alt_svc;
 mod answer;
-mod answers;
 mod arriving;
 mod connection;
 mod date;
@@ -13,6 +12,7 @@ mod exchanges;
 mod generations;
 mod grpc;
 mod handle;
+mod memory;
 mod own_answer;
 mod protocol;
 mod pulse;
@@ -34,13 +34,13 @@ use self::alt_svc::{Advertised, Bound};
 
 pub use self::alt_svc::AltSvc;
 pub use self::answer::{Answer, AnswerBody};
-pub(crate) use self::answers::Answers;
 pub(crate) use self::deadline::Deadline;
 pub(crate) use self::excess::Excess;
 pub use self::exchanges::Exchanges;
 use self::generations::Generations;
 
 pub use self::handle::{Drained, ServerHandle};
+pub(crate) use self::memory::Memory;
 pub use self::own_answer::{OwnAnswer, Reached};
 pub use self::protocol::Protocol;
 use self::protocol::Protocols;

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -15,13 +15,12 @@ use tokio::time::Instant;
 use super::Hooks;
 use super::accept::{Gate, Limits};
 use super::alt_svc::Advertised;
-use super::answers::Answers;
 use super::date;
 use super::generations::Generations;
+use super::memory::{Memory, SharedMemory};
 use super::registry::Registry;
 use super::stats::Counters;
 use crate::h1::codec::encode::DateLine;
-use crate::h1::codec::memo::HeadMemo;
 use crate::{HttpService, ServerConfig};
 
 /// What one worker's connections of one listener share.
@@ -34,8 +33,7 @@ pub(crate) struct Worker {
     pub(super) network: &'static str,
     pub(super) limits: Arc<Limits>,
     advertised: Advertised,
-    answers: Mutex<Answers>,
-    head_memo: Mutex<HeadMemo>,
+    memory: SharedMemory,
 }
 
 impl Worker {
@@ -49,8 +47,7 @@ impl Worker {
             registry,
             network,
             advertised: Arc::clone(&self.advertised),
-            answers: Mutex::new(Answers::new(self.config.remembered_heads, Instant::now())),
-            head_memo: Mutex::new(HeadMemo::new(self.config.remembered_heads)),
+            memory: SharedMemory::new(self.config.remembered_heads),
         })
     }
 
@@ -59,26 +56,20 @@ impl Worker {
         self.advertised.get()
     }
 
-    /// What its answers have alike, with the date at `now`.
-    #[inline]
-    pub(crate) fn answers(&self, now: Instant) -> MutexGuard<'_, Answers> {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.date.update(now);
-        answers
+    /// Does `work` with what its connections remember, or with nothing remembered. It waits for nothing
+    /// and runs no code of the application's.
+    #[inline(always)]
+    pub(crate) fn with_memory<R>(&self, work: impl FnOnce(&mut Memory) -> R) -> R {
+        self.memory.with(work)
     }
 
     /// The line of a `date` field at `now`.
     pub(crate) fn date(&self, now: Instant) -> DateLine {
-        *self.answers(now).date.line()
+        self.with_memory(|memory| *memory.date.line(now))
     }
 
     pub(crate) fn date_value(&self, now: Instant) -> HeaderValue {
         date::value(&self.date(now))
-    }
-
-    /// What the worker's connections remember of heads.
-    pub(crate) fn head_memo(&self) -> MutexGuard<'_, HeadMemo> {
-        self.head_memo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,8 +107,7 @@ impl Group {
             registry,
             network,
             advertised,
-            answers: Mutex::new(Answers::new(self.config.remembered_heads, Instant::now())),
-            head_memo: Mutex::new(HeadMemo::new(self.config.remembered_heads)),
+            memory: SharedMemory::new(self.config.remembered_heads),
         })
     }
 }

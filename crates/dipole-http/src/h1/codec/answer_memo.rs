@@ -210,7 +210,11 @@ mod tests {
             return (whole.escape_ascii().to_string(), known.own, true);
         }
         let is_known = known.is_some();
-        let (start, own) = Start::of(known, status, headers, date);
+        let own = known.map_or_else(|| OwnFields::of(headers), |known| known.own);
+        let start = match known {
+            Some(known) => Start::Known(known.start()),
+            None => Start::new(status, headers, own, date),
+        };
         let head = ResponseEncoder::new(start, framing, persistence);
         let mut out = vec![0; head.encoded_len()];
         head.encode(&mut out);

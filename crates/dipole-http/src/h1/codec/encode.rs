@@ -5,7 +5,6 @@
 
 use http::{HeaderMap, Method, StatusCode};
 
-use super::answer_memo::Known;
 use super::fields::content_length;
 use super::trailers;
 
@@ -101,21 +100,17 @@ pub(crate) enum Start<'a> {
 }
 
 impl<'a> Start<'a> {
-    /// The start with these, and what the application's fields say.
+    /// A start that is not known; `own` is of `headers`.
     #[inline]
-    pub(crate) fn of(
-        known: Option<Known<'a>>,
+    pub(crate) fn new(
         status: StatusCode,
         headers: &'a HeaderMap,
+        own: OwnFields,
         date: &'a DateLine,
-    ) -> (Self, OwnFields) {
-        if let Some(known) = known {
-            return (Self::Known(known.start()), known.own);
-        }
-        let own = OwnFields::of(headers);
+    ) -> Self {
         // RFC 9110 6.6.1: an application may say itself when its answer was made.
         let date = if own.has_date { &[][..] } else { date };
-        (Self::New { status, headers, own, date }, own)
+        Self::New { status, headers, own, date }
     }
 
     #[inline(always)]
@@ -469,7 +464,7 @@ mod tests {
             ("connection", "x"),
             ("set-cookie", "b"),
         ]);
-        let (start, _) = Start::of(None, StatusCode::OK, &headers, DATE);
+        let start = Start::new(StatusCode::OK, &headers, OwnFields::of(&headers), DATE);
         let encoder = ResponseEncoder::new(start, Framing::Length(1234567890), Persistence::Close);
         assert_eq!(
             response(&encoder),
@@ -586,7 +581,7 @@ mod tests {
         assert!(!facts.keep_alive);
         assert_eq!(parsed.headers().get_all("x-a"), headers.get_all("x-a"));
 
-        let (start, _) = Start::of(None, StatusCode::CREATED, &headers, DATE);
+        let start = Start::new(StatusCode::CREATED, &headers, OwnFields::of(&headers), DATE);
         let encoder = ResponseEncoder::new(start, Framing::Chunked, own);
         let out = self::response(&encoder).into_bytes();
         let shape = HeadScan::default().find_end(&out, &limits).expect("good").expect("whole");

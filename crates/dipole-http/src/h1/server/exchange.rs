@@ -137,8 +137,8 @@ impl Connection {
                 }
                 StateProjection::Handler { handler, deadline } => {
                     incoming.renew_demand(cx);
-                    let mut response = match handler.poll(cx) {
-                        Poll::Ready(Ok(response)) => response,
+                    let (mut head, body) = match handler.poll(cx) {
+                        Poll::Ready(Ok(response)) => response.into_parts(),
                         Poll::Ready(Err(error)) => {
                             self.stage = Stage::Between;
                             return Poll::Ready(Err(failed(error)));
@@ -153,8 +153,7 @@ impl Connection {
                         // What the handler still holds of the request has no reader any more.
                         this.state.set(State::Rest);
                     }
-                    let writer = self.begin_response(&mut response, asked, incoming)?;
-                    let body = response.into_body();
+                    let writer = self.begin_response(&mut head, &body, asked, incoming)?;
                     if writer.expects_more() {
                         this.state.set(State::Respond { body, writer });
                     } else {

@@ -45,7 +45,9 @@ impl Connection {
                 }
                 let head = self.conn.split(shape.len).map_err(Stop::ClientGone)?;
                 self.begin_request();
-                let read = self.worker.head_memo().read(&head, &shape, limits, request);
+                let read = self
+                    .worker
+                    .with_memory(|memory| memory.heads.read(&head, &shape, limits, request));
                 let (key, facts) = read?;
                 self.last_head = key;
                 return Poll::Ready(Ok(facts));
@@ -70,9 +72,10 @@ impl Connection {
         limits: &HeadLimits,
         request: &mut Request<Body>,
     ) -> Option<Result<RequestFacts, Stop>> {
-        let mut memo = self.worker.head_memo();
-        let recalled = memo.recall(self.last_head, self.conn.buffered(), limits, request)?;
-        drop(memo);
+        let held = self.conn.buffered();
+        let recalled = self
+            .worker
+            .with_memory(|memory| memory.heads.recall(self.last_head, held, limits, request))?;
         self.begin_request();
         Some(match recalled {
             Ok(Recalled { key, len, facts }) => {

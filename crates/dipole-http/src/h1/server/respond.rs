@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use dipole_net::ConnExt;
-use http::{Response, StatusCode, Version, header};
+use http::response::Parts;
+use http::{StatusCode, Version, header};
 use http_body::Body as HttpBody;
 
 use super::connection::{Connection, Stage};
@@ -13,7 +14,7 @@ use super::request_body::RequestBody;
 use super::stop::{Stop, Timeout};
 use crate::h1::body_writer::BodyWriter;
 use crate::h1::codec::encode::{Framing, OwnFields, Persistence, ResponseEncoder, Start};
-use crate::server::{Answers, Phase};
+use crate::server::{Memory, Phase};
 
 impl Connection {
     /// Queues the response's head, and says how its body is sent. Settles whether the connection
@@ -21,7 +22,8 @@ impl Connection {
     #[inline]
     pub(super) fn begin_response<B: HttpBody>(
         &mut self,
-        response: &mut Response<B>,
+        head: &mut Parts,
+        body: &B,
         asked: &mut Asked,
         incoming: &mut RequestBody,
     ) -> Result<BodyWriter, Stop> {
@@ -29,36 +31,43 @@ impl Connection {
         if let Some(alt_svc) = self.worker.alt_svc()
             && self.conn.tls().is_some()
         {
-            response.headers_mut().entry(header::ALT_SVC).or_insert_with(|| alt_svc.clone());
+            head.headers.entry(header::ALT_SVC).or_insert_with(|| alt_svc.clone());
         }
         let now = self.now();
-        let (status, headers) = (response.status(), response.headers());
-        let Answers { date, memo } = &mut *self.worker.answers(now);
-        let known = memo.find(status, headers, date.line());
-        let (start, own) = Start::of(known, status, headers, date.line());
-        let (framing, writer) = framing(response, own, asked)?;
-        asked.keep_alive = asked.keep_alive
-            && !own.close
-            && !matches!(writer, BodyWriter::UntilClose)
-            && incoming.can_be_drained()
-            && self.worker.registry.phase() == Phase::Serving;
-        let persistence = match (asked.keep_alive, asked.version) {
-            (false, _) => Persistence::Close,
-            // RFC 9112 9.3: an HTTP/1.0 client is told that its wish is met.
-            (true, Version::HTTP_10) => Persistence::KeepAlive,
-            (true, _) => Persistence::Unsaid,
-        };
-        if let Some(whole) = known.and_then(|known| known.whole(framing, persistence)) {
-            self.conn.put(whole);
-        } else {
-            let is_new = known.is_none();
-            let head = ResponseEncoder::new(start, framing, persistence);
-            let (start_len, text) = (head.start_len(), self.conn.malloc(head.encoded_len()));
-            head.encode(text);
-            if is_new {
-                memo.note(status, headers, own, (text, start_len), (framing, persistence));
+        let (status, headers) = (head.status, &head.headers);
+        let writer = self.worker.with_memory(|Memory { date, answers, .. }| {
+            let date = date.line(now);
+            let known = answers.find(status, headers, date);
+            let own = known.map_or_else(|| OwnFields::of(headers), |known| known.own);
+            let (framing, writer) = framing(status, body, own, asked)?;
+            asked.keep_alive = asked.keep_alive
+                && !own.close
+                && !matches!(writer, BodyWriter::UntilClose)
+                && incoming.can_be_drained()
+                && self.worker.registry.phase() == Phase::Serving;
+            let persistence = match (asked.keep_alive, asked.version) {
+                (false, _) => Persistence::Close,
+                // RFC 9112 9.3: an HTTP/1.0 client is told that its wish is met.
+                (true, Version::HTTP_10) => Persistence::KeepAlive,
+                (true, _) => Persistence::Unsaid,
+            };
+            if let Some(whole) = known.and_then(|known| known.whole(framing, persistence)) {
+                self.conn.put(whole);
+                return Ok(writer);
             }
-        }
+            let start = match known {
+                Some(known) => Start::Known(known.start()),
+                None => Start::new(status, headers, own, date),
+            };
+            let encoder = ResponseEncoder::new(start, framing, persistence);
+            let text = self.conn.malloc(encoder.encoded_len());
+            encoder.encode(text);
+            if known.is_none() {
+                let text = (&*text, encoder.start_len());
+                answers.note(status, headers, own, text, (framing, persistence));
+            }
+            Ok::<_, Stop>(writer)
+        })?;
         self.stage = Stage::Responding;
         Ok(writer)
     }
@@ -161,11 +170,11 @@ impl Connection {
 
 /// How the end of the response's body is told (RFC 9112 section 6.3).
 fn framing<B: HttpBody>(
-    response: &Response<B>,
+    status: StatusCode,
+    body: &B,
     own: OwnFields,
     asked: &Asked,
 ) -> Result<(Framing, BodyWriter), Stop> {
-    let status = response.status();
     if status.is_informational() || (asked.kind == Kind::Connect && status.is_success()) {
         tracing::error!(%status, "a response that switches protocols is not supported");
         return Err(Stop::Failed);
@@ -173,7 +182,7 @@ fn framing<B: HttpBody>(
     if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
         return Ok((Framing::Unsaid, BodyWriter::Nothing));
     }
-    let exact = response.body().size_hint().exact();
+    let exact = body.size_hint().exact();
     if asked.kind == Kind::Head {
         // RFC 9110 9.3.2: the fields are those of a GET, as far as they are known.
         let length = own.content_length.or(exact.filter(|&exact| exact > 0));
