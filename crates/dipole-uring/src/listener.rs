@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use dipole_io::BufferPool;
 use dipole_net::{
-    Addr, Connection, ErrorKind, Incoming, Keepsake, Listener, ListeningSocket, Result,
+    Addr, Connection, Error, ErrorKind, Incoming, Keepsake, Listener, ListeningSocket, Result,
 };
 use dipole_sockets::Bound;
 use socket2::Socket;
@@ -86,7 +86,9 @@ impl Listener for UringListener {
             Poll::Ready(io::Result::Ok(reactor.add_socket(descriptor)))
         });
         let socket = RingSocket::new(link, ready!(accepted)?);
-        let (local, peer) = self.addresses(&socket)?;
+        // What has no addresses any more was reset while it was queued; a server accepts on at once.
+        let gone = |error| Error::with_source(ErrorKind::Reset, error);
+        let (local, peer) = self.addresses(&socket).map_err(gone)?;
         let conn = UringConn::new(socket, local, peer.clone(), &self.buffers);
         Poll::Ready(Ok(Incoming::ready(peer, Connection::Bytes(Box::new(conn)))))
     }
