@@ -60,9 +60,9 @@ pub trait Listener: Send {
     /// The next connection.
     ///
     /// # Errors
-    /// An error of one connection or of this moment; the listener MUST stay usable after it. When
-    /// [`is_temporary`](crate::Error::is_temporary) the caller backs off before it polls again
-    /// (L5).
+    /// An error of one connection or of this moment; the listener MUST stay usable after it. `Reset`
+    /// is of one connection, whose client has gone: the caller polls again at once. After any other
+    /// it backs off first (L5).
     ///
     /// # Cancel safety
     /// No connection is lost between two polls.

@@ -33,7 +33,7 @@ fn a_client_that_is_gone_when_it_is_accepted_is_a_reset() {
     let near = client.local_addr().expect("its address");
     runtime.block_on(async {
         for _ in 0..3 {
-            let gone = poll_fn(|cx| listener.poll_accept(cx)).await.err().expect("it is gone");
+            let gone = poll_fn(|cx| listener.poll_accept(cx)).await.expect_err("it is gone");
             assert_eq!(*gone.kind(), ErrorKind::Reset, "{gone}");
         }
         let incoming = poll_fn(|cx| listener.poll_accept(cx)).await.expect("a client that stays");
