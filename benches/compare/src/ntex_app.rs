@@ -14,14 +14,8 @@ pub async fn serve(name: &str) -> std::io::Result<()> {
     let address = listener.local_addr()?;
     let server = HttpServer::new(async || {
         App::new()
-            .route(
-                "/",
-                web::get().to(async || answer(TEXT, Bytes::from_static(HELLO.as_bytes()))),
-            )
-            .route(
-                "/echo",
-                web::post().to(async |body: Bytes| answer(BINARY, body)),
-            )
+            .route("/", web::get().to(async || answer(TEXT, Bytes::from_static(HELLO.as_bytes()))))
+            .route("/echo", web::post().to(async |body: Bytes| answer(BINARY, body)))
             .route("/1m", web::get().to(async || answer(BINARY, mebibyte())))
     })
     .workers(1)
@@ -42,7 +36,5 @@ fn mebibyte() -> Bytes {
 
 /// Longer than the five seconds of the default: the connections of `./idle` stay open.
 fn configuration() -> SharedCfg {
-    SharedCfg::new("hello")
-        .add(HttpServiceConfig::new().set_keepalive(Seconds(75)))
-        .into()
+    SharedCfg::new("hello").add(HttpServiceConfig::new().set_keepalive(Seconds(75))).into()
 }

@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     if servers.is_empty() || deep == 0 || connections == 0 || requests < deep {
         usage()
     }
-    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    let request = request_for(path);
     let servers = servers.iter().map(|server| Server::new(server, &request, deep, connections));
     let mut servers = servers.collect::<Result<Vec<_>>>()?;
     let mut input = vec![0; 256 * 1024];
@@ -56,6 +56,15 @@ fn main() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A GET, and where it is to be echoed, a POST of 4 KiB.
+fn request_for(path: &str) -> String {
+    let head = |method| format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n");
+    match path {
+        "/echo" => format!("{}Content-Length: 4096\r\n\r\n{}", head("POST"), "x".repeat(4096)),
+        _ => head("GET") + "\r\n",
+    }
 }
 
 fn usage() -> ! {

@@ -16,18 +16,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes())?;
     let tls = ServerTls::new(&ServerTlsOptions::new(identity))?;
     // On this thread and no other, as hyper is here.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let server = Server::new(tower::service_fn(answer))
             .listen(compare::listen_address(), tls.over(Tokio::new()))
             .workers(1)
             .spawn()?;
-        compare::announce(
-            server.local_addrs()[0].ip().expect("it listens on TCP"),
-            "dipole_tls",
-        );
+        compare::announce(server.local_addrs()[0].ip().expect("it listens on TCP"), "dipole_tls");
         server.wait().await;
         Ok(())
     })
@@ -44,9 +39,7 @@ async fn answer(request: Request<Body>) -> Result<Response<Full<Bytes>>, Infalli
 
 fn response(media_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
 }
 
