@@ -56,19 +56,31 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::h1::codec::encode::{Framing, OwnFields, Persistence};
 
     #[test]
-    fn who_finds_it_in_use_has_an_empty_one_with_the_same_date() {
-        let (shared, now) = (SharedMemory::new(4), Instant::now());
-        let dates = shared.with(|first| {
-            let date = *first.date.line(now);
-            let slots = first.answers.find(StatusCode::OK, &HeaderMap::new(), &date).is_some();
-            assert!(!slots);
-            (date, shared.with(|second| *second.date.line(now)))
-        });
-        // It may have become the next second's in between, and no more.
-        for date in [dates.0, dates.1] {
+    fn who_finds_it_in_use_has_an_empty_one_with_a_date() {
+        let (shared, now, none) = (SharedMemory::new(4), Instant::now(), HeaderMap::new());
+        let is_known = |memory: &mut Memory| {
+            let date = *memory.date.line(now);
             assert!(date.starts_with(b"date: ") && date.ends_with(b" GMT\r\n"));
+            memory.answers.find(StatusCode::OK, &none, &date).is_some()
+        };
+        // What comes twice is remembered.
+        for _ in 0..2 {
+            shared.with(|Memory { date, answers, .. }| {
+                let start = [b"HTTP/1.1 200 OK\r\n", &date.line(now)[..]].concat();
+                let text = [&start[..], b"\r\n"].concat();
+                let end = (Framing::Unsaid, Persistence::Unsaid);
+                let own = OwnFields::of(&none);
+                answers.note(StatusCode::OK, &none, own, (&text, start.len()), end);
+            });
         }
+        shared.with(|memory| {
+            assert!(is_known(memory));
+            assert!(!shared.with(is_known), "it is in use");
+            assert!(is_known(memory));
+        });
+        assert!(shared.with(is_known));
     }
 }
