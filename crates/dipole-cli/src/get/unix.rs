@@ -1,9 +1,9 @@
 //! Which Unix socket a command line means.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use dipole::Via;
 use dipole::net::Addr;
-use percent_encoding::percent_decode_str;
 
 use crate::Failure;
 
@@ -21,33 +21,15 @@ pub(super) fn addr(path: &Path) -> Result<Addr, Failure> {
 /// `None` for any other URL. Without a name before the path, as `dipole serve` prints it
 /// (`http+unix:///run/x.sock`), all of the path is the socket's.
 pub(super) fn split(url: &str) -> Result<Option<(Addr, String)>, Failure> {
-    let Some((scheme, rest)) = url.split_once("+unix://") else { return Ok(None) };
-    let scheme = scheme.to_ascii_lowercase();
-    if !matches!(&*scheme, "http" | "https") {
-        return Ok(None);
+    let printed = url.split_once("+unix:///").map(|(scheme, path)| {
+        let path = path.replace('/', "%2F").replace('?', "%3F").replace('#', "%23");
+        format!("{scheme}+unix://%2F{path}")
+    });
+    match Via::split(printed.as_deref().unwrap_or(url)) {
+        None => Ok(None),
+        Some(Ok((Via(addr), rest))) => Ok(Some((addr, rest))),
+        Some(Err(error)) => Err(Failure::Usage(error.to_string())),
     }
-    let (name, target) = match rest.find(['/', '?', '#']) {
-        Some(end) if !rest.starts_with('/') => rest.split_at(end),
-        _ => (rest, ""),
-    };
-    let bytes: Vec<u8> = percent_decode_str(name).collect();
-    if bytes.is_empty() || bytes.contains(&0) {
-        let text =
-            format!("{url:?} names no socket: write {scheme}+unix://%2FPATH%2FOF%2FSOCKET/PATH");
-        return Err(Failure::Usage(text));
-    }
-    Ok(Some((addr(&path(bytes))?, format!("{scheme}://localhost{target}"))))
-}
-
-#[cfg(unix)]
-fn path(bytes: Vec<u8>) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt as _;
-    std::ffi::OsString::from_vec(bytes).into()
-}
-
-#[cfg(not(unix))]
-fn path(bytes: Vec<u8>) -> PathBuf {
-    String::from_utf8_lossy(&bytes).into_owned().into()
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, Uri};
 
-use super::via::split_unix;
 use super::{Client, ClientError, ClientErrorKind, Multipart, RequestTimeout, Via};
 use crate::Body;
 
@@ -78,11 +77,11 @@ impl Client {
 fn asked(url: &str) -> Result<(Uri, Option<Via>), ClientError> {
     let parse =
         |text: &str| text.parse::<Uri>().map_err(|error| wrong(format!("{url:?}: {error}")));
-    match split_unix(url) {
+    match Via::split(url) {
         None => Ok((parse(url)?, None)),
         Some(split) => {
-            let (addr, inner) = split?;
-            Ok((parse(&inner)?, Some(Via(addr))))
+            let (via, inner) = split?;
+            Ok((parse(&inner)?, Some(via)))
         }
     }
 }

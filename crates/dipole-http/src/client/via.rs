@@ -27,26 +27,30 @@ impl Via {
     }
 }
 
-/// `http+unix://%2Frun%2Fx.sock/path` as the address of the socket and the URL of what it is
-/// asked for, `http://localhost/path`; `None` when `url` is another.
-///
-/// The path of the socket is the host, with each slash as `%2F`; `@NAME` is an abstract name.
-pub(super) fn split_unix(url: &str) -> Option<Result<(Addr, String), ClientError>> {
-    const SCHEME: &str = "http+unix://";
-    let rest = url.get(SCHEME.len()..).filter(|_| {
-        url.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
-    })?;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (host, target) = rest.split_at(end);
-    let Some(name) = decode(host).filter(|name| !name.is_empty()) else {
-        let text = format!("{url}: write http+unix://%2FPATH%2FOF%2FSOCKET/PATH");
-        return Some(Err(ClientError::new(ClientErrorKind::Request, text)));
-    };
-    let addr = match name.strip_prefix('@') {
-        Some(name) => Addr::Abstract(name.as_bytes().into()),
-        None => Addr::unix(name),
-    };
-    Some(Ok((addr, format!("http://localhost{target}"))))
+impl Via {
+    /// `http+unix://%2Frun%2Fx.sock/path` as the way to the socket and the URL of what it is
+    /// asked for, `http://localhost/path`; `https+unix` alike. `None` when `url` is another.
+    ///
+    /// The path of the socket is the host, with each slash as `%2F`; `@NAME` is an abstract name.
+    ///
+    /// # Errors
+    /// `Request` when the host names no socket.
+    pub fn split(url: &str) -> Option<Result<(Self, String), ClientError>> {
+        let (scheme, rest) = url.split_once("://")?;
+        let scheme = scheme.to_ascii_lowercase();
+        let scheme = scheme.strip_suffix("+unix").filter(|of| matches!(*of, "http" | "https"))?;
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (host, target) = rest.split_at(end);
+        let Some(name) = decode(host).filter(|name| !matches!(&**name, "" | "@")) else {
+            let text = format!("{url}: write {scheme}+unix://%2FPATH%2FOF%2FSOCKET/PATH");
+            return Some(Err(ClientError::new(ClientErrorKind::Request, text)));
+        };
+        let addr = match name.strip_prefix('@') {
+            Some(name) => Addr::Abstract(name.as_bytes().into()),
+            None => Addr::unix(name),
+        };
+        Some(Ok((Self(addr), format!("{scheme}://localhost{target}"))))
+    }
 }
 
 /// Without its percent-encoding (RFC 3986 section 2.1); `None` when that is wrong, or no UTF-8.
@@ -77,18 +81,21 @@ mod tests {
             ("HTTP+UNIX://%2frun", "unix:/run", "http://localhost"),
             ("http+unix://x%20y?q", "unix:x y", "http://localhost?q"),
             ("http+unix://%40name/", "unix:@name", "http://localhost/"),
+            ("https+unix://%2Frun?q", "unix:/run", "https://localhost?q"),
         ] {
-            let split = split_unix(url).expect(url).expect(url);
-            assert_eq!((split.0.to_string().as_str(), split.1.as_str()), (addr, rest));
+            let split = Via::split(url).expect(url).expect(url);
+            assert_eq!((split.0.0.to_string().as_str(), split.1.as_str()), (addr, rest));
         }
-        assert!(split_unix("http://x/").is_none());
-        assert!(split_unix("http+unix:/x").is_none());
+        assert!(Via::split("http://x/").is_none());
+        assert!(Via::split("http+unix:/x").is_none());
+        assert!(Via::split("http://x/a+unix://b").is_none());
     }
 
     #[test]
     fn what_is_no_socket_is_said_so() {
-        for url in ["http+unix:///x", "http+unix://%2/", "http+unix://%zz/", "http+unix://%00/"] {
-            let error = split_unix(url).expect(url).expect_err(url);
+        for host in ["/x", "", "?x", "%2/", "%zz/", "%00/", "@/"] {
+            let url = &format!("http+unix://{host}");
+            let error = Via::split(url).expect(url).expect_err(url);
             assert_eq!(error.kind(), ClientErrorKind::Request, "{error}");
         }
     }
